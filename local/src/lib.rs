@@ -1,0 +1,1 @@
+//! The single-machine platform: revisions as local processes. Knows nothing of proxies.

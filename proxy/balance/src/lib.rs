@@ -1,0 +1,1 @@
+//! Admission and endpoint choice, pure. Knows no sockets; time is an argument.

@@ -1,0 +1,1 @@
+//! A worker thread: accept, codec, match, admit, pick, forward, record.

@@ -1,0 +1,1 @@
+//! What the data plane obeys, immutable; the only proxy crate that reads protobuf.

@@ -1,0 +1,1 @@
+//! Listeners, sniffing, timers, drain. Knows no HTTP semantics.

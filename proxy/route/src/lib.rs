@@ -1,0 +1,1 @@
+//! Request to route, pure: hosts, paths, headers, splits. Knows no protobuf and no sockets.

@@ -1,0 +1,1 @@
+//! Counters, histograms, Prometheus text, access log. Knows nothing of sockets or routes.

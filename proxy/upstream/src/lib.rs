@@ -1,0 +1,1 @@
+//! Per-worker pools, connect, DNS. Knows nothing of routes.

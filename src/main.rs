@@ -1,0 +1,2 @@
+//! The binary: subcommands and signals, nothing else.
+fn main() {}

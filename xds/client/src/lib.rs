@@ -1,0 +1,1 @@
+//! One ADS stream from the subscriber's side. Knows nothing of Kubernetes or HTTP proxying.

@@ -1,0 +1,1 @@
+//! Sources of Knative objects, translated to xDS resources. Knows nothing of the proxy.

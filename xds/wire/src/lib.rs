@@ -1,0 +1,1 @@
+//! The xDS protocol as sans-IO state machines, both sides. Knows nothing of tokio or tonic.
