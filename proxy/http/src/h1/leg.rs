@@ -269,6 +269,21 @@ impl Leg {
     }
 }
 
+impl Leg {
+    /// Reads and drops up to `most` bytes; ready at the end of the stream, or when that many have gone.
+    pub fn poll_discard(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<()> {
+        let mut dropped = 0;
+        loop {
+            let n = self.buffered();
+            self.drop_bytes(n);
+            dropped += n;
+            if dropped >= most || !matches!(ready!(self.poll_fill(cx)), Ok(1..)) {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
 impl Drop for Leg {
     fn drop(&mut self) {
         if let Some(buf) = self.inbuf.take() {
