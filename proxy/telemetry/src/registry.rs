@@ -85,17 +85,17 @@ pub struct Source {
 impl Source {
     /// Statistics of a connection manager.
     pub fn http(&self, stat_prefix: &Arc<str>) -> Stats<Http> {
-        self.open(stat_prefix, |name, block| Handed::Http(name, block))
+        self.open(stat_prefix, Handed::Http)
     }
 
     /// Statistics of a listener, by the address it is bound to.
     pub fn listener(&self, address: &Arc<str>) -> Stats<Listener> {
-        self.open(address, |name, block| Handed::Listener(name, block))
+        self.open(address, Handed::Listener)
     }
 
     /// Statistics of a cluster.
     pub fn cluster(&self, name: &Arc<str>) -> Stats<Cluster> {
-        self.open(name, |name, block| Handed::Cluster(name, block))
+        self.open(name, Handed::Cluster)
     }
 
     fn open<S: Scope>(
@@ -258,7 +258,7 @@ impl<S: Scope> Default for Entries<S> {
 
 impl<S: Scope> Entries<S> {
     fn insert(&mut self, name: Arc<str>, block: Arc<CachePadded<S::Block>>) {
-        let entry = self.entries.entry(name).or_insert_with(Entry::default);
+        let entry = self.entries.entry(name).or_default();
         // Here and not only in `fold`: a worker that lets go of a cluster and meets it again, over and over, must not
         // pile up blocks that nobody looks at.
         entry.retire();
