@@ -18,35 +18,47 @@ pub use text::text;
 /// Which statistics to show.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    name: Option<Regex>,
+    name: Option<Pattern>,
     used_only: bool,
 }
 
 impl Filter {
     /// `pattern` is searched in the full name, as `?filter=` of Envoy; `used_only` leaves out what never counted
     /// anything.
-    pub fn new(pattern: Option<&str>, used_only: bool) -> Result<Self, InvalidFilter> {
-        let compile = |pattern: &str| {
-            // 1 MiB: far above any filter by hand, far below what a hostile pattern could ask for.
-            let config = Regex::config().nfa_size_limit(Some(1 << 20));
-            Regex::builder().configure(config).build(pattern).map_err(|error| InvalidFilter {
-                pattern: pattern.to_owned(),
-                why: error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string),
-            })
-        };
-        Ok(Self { name: pattern.map(compile).transpose()?, used_only })
+    pub fn new(pattern: Option<&str>, used_only: bool) -> Result<Self, InvalidPattern> {
+        Ok(Self { name: pattern.map(Pattern::new).transpose()?, used_only })
     }
 
     fn shows(&self, metric: &Metric<'_>) -> bool {
-        (!self.used_only || metric.used())
-            && self.name.as_ref().is_none_or(|name| name.is_match(&metric.name()))
+        (!self.used_only || metric.used()) && self.name.as_ref().is_none_or(|name| name.finds(&metric.name()))
     }
 }
 
-/// The filter is no regular expression.
+/// A regular expression of a person who looks for a name.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles it; bounded in size.
+    pub fn new(pattern: &str) -> Result<Self, InvalidPattern> {
+        // 1 MiB: far above any pattern by hand, far below what a hostile one could ask for.
+        let config = Regex::config().nfa_size_limit(Some(1 << 20));
+        Regex::builder().configure(config).build(pattern).map(Self).map_err(|error| InvalidPattern {
+            pattern: pattern.to_owned(),
+            why: error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string),
+        })
+    }
+
+    /// Whether it matches anywhere in `name`.
+    pub fn finds(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
+/// Not a regular expression.
 #[derive(Debug, Clone, Error)]
-#[error("invalid filter {pattern:?}: {why}")]
-pub struct InvalidFilter {
+#[error("invalid regular expression {pattern:?}: {why}")]
+pub struct InvalidPattern {
     pattern: String,
     why: String,
 }

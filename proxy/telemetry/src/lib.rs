@@ -13,7 +13,7 @@ mod registry;
 mod scopes;
 
 pub use cells::Stats;
-pub use export::{Filter, InvalidFilter};
+pub use export::{Filter, InvalidPattern, Pattern};
 pub use registry::{Extra, Family, Registry, Snapshot, Source, Totals};
 pub use scopes::{Cluster, ClusterTime, Def, Http, HttpTime, Kind, Listener, ListenerTime, Scope};
 
