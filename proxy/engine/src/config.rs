@@ -53,7 +53,7 @@ impl ClusterState {
 #[derive(Default)]
 pub(crate) struct Config {
     clusters: RefCell<Vec<Option<Rc<ClusterState>>>>,
-    tables: RefCell<HashMap<Arc<str>, Rc<Table>>>,
+    tables: RefCell<HashMap<Arc<str>, Rc<Table>, foldhash::fast::FixedState>>,
 }
 
 impl Config {

@@ -131,6 +131,7 @@ impl Fleet {
         }
         // After every mailbox has it: whoever sees the number finds the message.
         self.epoch.store(epoch, Ordering::Release);
+        update.open_gates();
         failed
     }
 

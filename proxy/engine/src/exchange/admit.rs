@@ -50,14 +50,19 @@ async fn wait<C: Client>(
     let cold = cluster.endpoints.is_empty();
     let mut place = cluster.gate.wait(held, std::time::Instant::now()).map_err(|full| {
         stats.inc(Cluster::UpstreamRqPendingOverflow);
-        match full {
-            Full::Count { .. } => Fault::RoomFull,
-            Full::Bytes { .. } => Fault::RoomBytes,
-        }
+        let (counter, fault) = match full {
+            Full::Count { .. } => (Cluster::WaitRefusedCount, Fault::RoomFull),
+            Full::Bytes { .. } => (Cluster::WaitRefusedBytes, Fault::RoomBytes),
+        };
+        stats.inc(counter);
+        fault
     })?;
-    stats.inc(Cluster::UpstreamRqPendingTotal);
-    stats.inc(Cluster::UpstreamRqPendingActive);
-    let _waiting = Leaving(|| stats.dec(Cluster::UpstreamRqPendingActive));
+    stats.inc(Cluster::WaitTotal);
+    stats.inc(Cluster::Waiting);
+    if cold {
+        stats.inc(Cluster::ColdStart);
+    }
+    let _waiting = Leaving(|| stats.dec(Cluster::Waiting));
     worker.tell_waiting(state);
 
     let begun = worker.clock.tick();
@@ -80,7 +85,12 @@ async fn wait<C: Client>(
     let waited = worker.clock.tick().since(begun);
     let before = x.times.waited.map_or(0, |(us, _)| us);
     x.times.waited = Some((before + waited, cold));
-    stats.record(ClusterTime::Waited, waited);
+    stats.record(ClusterTime::Wait, waited);
+    stats.inc(match &outcome {
+        Ok(_) => Cluster::WaitAdmitted,
+        Err(Fault::ClientGone) => Cluster::WaitCancelled,
+        Err(_) => Cluster::WaitTimeout,
+    });
     outcome
 }
 

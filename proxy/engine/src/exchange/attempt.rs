@@ -10,7 +10,7 @@ use std::time::Duration;
 use forebay_balance::{Endpoint, EndpointLease, Permit, Seat};
 use forebay_http::h1::{BodyError, Framing, HeadError, Limits};
 use forebay_http::h2::ClientStream;
-use forebay_http::{Flow, Head, Piece, Sink, Source, Up, Wrong};
+use forebay_http::{Flow, Head, Piece, Source, Up, Wrong};
 use forebay_model::Cluster as Target;
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{ConnectError, Reuse};
@@ -72,6 +72,8 @@ pub(super) async fn until_answered<C: Client>(
         if permit.is_none() {
             permit = admit(worker, state, x, client).await?;
         }
+        // Whoever was let in was let in for an endpoint that this worker's mailbox holds already.
+        worker.obey();
         let cluster = state.now();
         let gated = cluster.config.revision.is_some();
         let fault = match place(worker, &cluster, avoid, permit.take()) {

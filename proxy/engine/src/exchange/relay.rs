@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{Framing, Gone, Persist};
-use forebay_http::{Flow, Sink, Up, Version, Wrong};
+use forebay_http::{Flow, Up, Version, Wrong};
 use forebay_net::Timeout;
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;

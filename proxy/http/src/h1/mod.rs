@@ -7,7 +7,7 @@ mod parse;
 mod write;
 
 pub use body::{BodyError, Framing};
-pub use leg::{HeadError, Leg};
+pub use leg::{Gone, HeadError, Leg};
 pub(crate) use parse::valid_authority as parse_authority_ok;
 pub use parse::{Limits, Reject, RequestMeta, ResponseMeta, parse_request, parse_response};
 pub use write::{Persist, write_request, write_response};
