@@ -245,6 +245,12 @@ fn two_claims_of_one_domain_are_told_by_name() {
     let twice = Table::build(Settings::default(), [host("a", &["x", "*.x", "x"]), host("b", &["*.x"])]);
     assert_eq!(twice.refused, [Conflict { virtual_host: key("a"), domain: key("x"), holder: key("a") }]);
     assert_eq!(found(&twice.table, "1.x"), "b");
+    let thrice = Table::build(Settings::default(), [host("a", &["x"]), host("b", &["x"]), host("c", &["x"])]);
+    assert!(
+        thrice.refused.len() == 2 && thrice.refused.iter().all(|it| &*it.holder == "a"),
+        "{:?}",
+        thrice.refused
+    );
     let defaults = Table::build(Settings::default(), [host("a", &["*"]), host("b", &["*"])]);
     assert_eq!(defaults.refused.len(), 1);
 }
