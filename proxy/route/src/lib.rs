@@ -21,6 +21,8 @@ mod retry;
 mod rewrite;
 mod shards;
 mod table;
+#[cfg(test)]
+mod testing;
 mod text;
 mod virtual_host;
 mod weighted;
