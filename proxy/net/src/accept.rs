@@ -84,11 +84,21 @@ impl Acceptor {
     /// clients, which believe they are connected.
     pub fn leftover(&mut self) -> Vec<Result<Accepted, Refused>> {
         let mut found = Vec::new();
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Ok((stream, peer))) = self.socket.poll_accept(&mut cx) {
-            found.push(self.admit(stream, peer));
+        while let Ok((stream, peer)) = self.queued() {
+            found.push(match TcpStream::from_std(stream) {
+                Ok(stream) => self.admit(stream, peer),
+                Err(error) => Err(Refused::Gone(error)),
+            });
         }
         found
+    }
+
+    /// Asks the kernel itself: what the runtime knows of the socket is as old as its last look.
+    fn queued(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        let (stream, peer) = SockRef::from(&self.socket).accept()?;
+        stream.set_nonblocking(true)?;
+        let peer = peer.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+        Ok((stream.into(), peer))
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) -> Result<Accepted, Refused> {
@@ -107,8 +117,7 @@ impl Acceptor {
     /// Gives the spare file away for one connection and closes that.
     fn shed(&mut self) {
         drop(self.spare.take());
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let _ = self.socket.poll_accept(&mut cx);
+        drop(self.queued());
         self.spare = spare();
     }
 
