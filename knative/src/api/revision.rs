@@ -52,10 +52,6 @@ pub struct RevisionSpec {
     /// Seconds without a byte of the response.
     #[serde(default)]
     pub idle_timeout_seconds: u32,
-    /// Labels the user put on the template's pod settings that this platform does not act upon are dropped at
-    /// admission; this one is kept for the process' owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account_name: Option<Box<str>>,
 }
 
 impl RevisionSpec {

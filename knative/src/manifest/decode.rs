@@ -14,6 +14,7 @@ use serde::forward_to_deserialize_any;
 use super::Problem;
 use super::draft::{Extra, extra};
 use super::node::{Node, Value};
+use crate::path::Path;
 
 /// One value on its way into a type.
 ///
@@ -24,25 +25,6 @@ pub(super) struct Decoder<'p, 'n> {
     value: &'n Value,
     path: Path<'p>,
     warnings: &'p RefCell<Vec<Problem>>,
-}
-
-/// Where a value is, as a chain on the stack; spelled only when somebody asks.
-#[derive(Clone, Copy)]
-enum Path<'p> {
-    Root,
-    Field(&'p Path<'p>, &'p str),
-    Item(&'p Path<'p>, usize),
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Field(Path::Root, name) => f.write_str(name),
-            Path::Field(parent, name) => write!(f, "{parent}.{name}"),
-            Path::Item(parent, index) => write!(f, "{parent}[{index}]"),
-        }
-    }
 }
 
 impl<'p, 'n> Decoder<'p, 'n> {
@@ -66,8 +48,7 @@ impl<'p, 'n> Decoder<'p, 'n> {
             Value::Map(fields) => fields.iter().find(|(key, _)| &**key == name).map(|(_, node)| node.line),
             _ => None,
         };
-        let path =
-            if name.is_empty() { self.path.to_string() } else { Path::Field(&self.path, name).to_string() };
+        let path = if name.is_empty() { self.path.to_string() } else { self.path.field(name).to_string() };
         Problem { line: line.unwrap_or(self.line), path, message }
     }
 
@@ -267,7 +248,7 @@ impl<'n> SeqAccess<'n> for Items<'_, 'n> {
 
     fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
         let Some((index, node)) = self.items.next() else { return Ok(None) };
-        let child = self.parent.child(node, Path::Item(&self.parent.path, index));
+        let child = self.parent.child(node, self.parent.path.item(index));
         seed.deserialize(child).map(Some).map_err(|wrong| wrong.at(&child))
     }
 
@@ -287,7 +268,7 @@ struct Fields<'p, 'n> {
 impl<'n> Fields<'_, 'n> {
     /// A field the draft does not have.
     fn extra(&self, draft: &str, name: &str, node: &'n Node) -> Result<(), Wrong> {
-        let at = self.parent.child(node, Path::Field(&self.parent.path, name));
+        let at = self.parent.child(node, self.parent.path.field(name));
         let message = match extra(draft, name) {
             Extra::Silent => return Ok(()),
             Extra::WithoutEffect | Extra::Forbidden if node.value.is_zero() => return Ok(()),
@@ -325,7 +306,7 @@ impl<'n> MapAccess<'n> for Fields<'_, 'n> {
         let Some((name, node)) = self.value.take() else {
             return Err(de::Error::custom("a value was asked for before its name"));
         };
-        let child = self.parent.child(node, Path::Field(&self.parent.path, name));
+        let child = self.parent.child(node, self.parent.path.field(name));
         seed.deserialize(child).map_err(|wrong| wrong.at(&child))
     }
 }

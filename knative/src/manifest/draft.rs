@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub(super) use extra::{Extra, extra};
-pub(crate) use pod::{
-    ContainerDraft, EnvDraft, ExecDraft, GrpcDraft, HeaderDraft, HttpGetDraft, PodDraft, PortDraft, PortRef,
-    ProbeDraft, TcpDraft,
-};
+pub(crate) use pod::{ContainerDraft, EnvDraft, HttpGetDraft, PodDraft, PortDraft, PortRef, ProbeDraft};
 
 use super::Problem;
 use super::decode::Decoder;
