@@ -1,1 +1,40 @@
-//! Request to route, pure: hosts, paths, headers, splits. Knows no protobuf and no sockets.
+//! Request to route, pure: hosts, paths, headers, splits, with the semantics of Envoy's v3 API. Knows no protobuf, no
+//! sockets, and of a cluster only its index.
+//!
+//! ```text
+//! Table ── host ──> VirtualHost ── path, headers, query ──> Route ── Action ──> Picked
+//! ```
+//!
+//! A [`Table`] is immutable; [`Table::with`] makes the next one and shares everything a change did not touch.
+
+mod action;
+mod domain;
+mod explain;
+mod headers;
+mod matcher;
+mod pattern;
+mod redirect;
+mod request;
+mod retry;
+mod rewrite;
+mod shards;
+mod table;
+mod text;
+mod virtual_host;
+mod weighted;
+
+pub use action::{Action, Direct, Forward};
+pub use domain::Via;
+pub use headers::{HeaderAdd, HeaderAddAction, HeaderOps, InvalidValue, Value};
+pub use matcher::{
+    Fraction, HeaderKey, HeaderMatch, HeaderRule, PathMatch, PathRule, QueryMatch, QueryRule, RouteMatch,
+};
+pub use pattern::{InvalidPattern, Pattern};
+pub use redirect::{Redirect, RedirectPath};
+pub use request::RequestView;
+pub use retry::{Retry, RetryOn};
+pub use rewrite::{HostRewrite, PathRewrite, RegexRewrite};
+pub use table::{Built, Conflict, Matched, Picked, Settings, Table};
+pub use text::{TextMatch, TextRule};
+pub use virtual_host::{Route, VirtualHost};
+pub use weighted::{ClusterIx, InvalidWeights, Split, Weighted};

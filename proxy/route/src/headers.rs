@@ -1,0 +1,107 @@
+//! Header operations as plain data. Evaluating them is the engine's; the order of levels is [`crate::Matched`]'s.
+
+use std::sync::Arc;
+
+/// Headers one level (split, route, virtual host, table) adds and removes, on the request and on the response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderOps {
+    /// Added to the request, in this order.
+    pub request_add: Vec<HeaderAdd>,
+    /// Removed from the request, lower-case, before this level's additions.
+    pub request_remove: Vec<Arc<str>>,
+    /// Added to the response, in this order.
+    pub response_add: Vec<HeaderAdd>,
+    /// Removed from the response, lower-case, before this level's additions.
+    pub response_remove: Vec<Arc<str>>,
+}
+
+impl HeaderOps {
+    /// Whether this level does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.request_add.is_empty()
+            && self.request_remove.is_empty()
+            && self.response_add.is_empty()
+            && self.response_remove.is_empty()
+    }
+}
+
+/// One header to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderAdd {
+    /// Lower-case.
+    pub name: Arc<str>,
+    /// What it is set to.
+    pub value: Value,
+    /// What happens when it is there already.
+    pub action: HeaderAddAction,
+}
+
+impl HeaderAdd {
+    /// `name` in any case.
+    pub fn new(name: &str, value: Value, action: HeaderAddAction) -> Self {
+        Self { name: name.to_ascii_lowercase().into(), value, action }
+    }
+}
+
+/// Envoy's `HeaderAppendAction`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeaderAddAction {
+    /// `APPEND_IF_EXISTS_OR_ADD`, the default: one more value.
+    #[default]
+    Append,
+    /// `ADD_IF_ABSENT`: an existing value stays.
+    AddIfAbsent,
+    /// `OVERWRITE_IF_EXISTS_OR_ADD`: existing values go. What Knative's `appendHeaders` means.
+    Overwrite,
+    /// `OVERWRITE_IF_EXISTS`: nothing is added where nothing was.
+    OverwriteIfExists,
+}
+
+/// A header's new value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The same for every request.
+    Literal(Arc<str>),
+}
+
+impl Value {
+    /// Reads Envoy's format language as far as it is honoured: `%%` is a percent sign.
+    ///
+    /// # Errors
+    /// A single `%` begins a variable; none is known yet, so it is refused by name rather than sent as text.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        if !text.contains('%') {
+            return Ok(Self::Literal(text.into()));
+        }
+        let mut literal = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('%') {
+            literal.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            if let Some(next) = after.strip_prefix('%') {
+                literal.push('%');
+                rest = next;
+            } else if let Some(end) = after.find('%') {
+                return Err(InvalidValue::Variable(after[..end].to_owned()));
+            } else {
+                return Err(InvalidValue::Unterminated(after.to_owned()));
+            }
+        }
+        literal.push_str(rest);
+        Ok(Self::Literal(literal.into()))
+    }
+}
+
+/// Why a header's value cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidValue {
+    /// `%` without its partner; the text after it.
+    #[error("a single '%' before {0:?} begins a variable that does not end; write '%%' for a percent sign")]
+    Unterminated(String),
+    /// A variable this proxy does not know.
+    #[error("variable %{0}% is not supported")]
+    Variable(String),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! A virtual host and its routes. Knows nothing of other virtual hosts.
+
+use std::sync::Arc;
+
+use forebay_base::rng::Rng;
+
+use crate::action::Action;
+use crate::headers::HeaderOps;
+use crate::matcher::RouteMatch;
+use crate::request::RequestView;
+
+/// Routes that share domains. Made by [`VirtualHost::new`], which lower-cases the domains.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct VirtualHost {
+    /// A label; need not be unique.
+    pub name: Arc<str>,
+    /// Lower-case: `a.example`, `*.example`, `a.*`, `*`.
+    pub domains: Vec<Arc<str>>,
+    /// The first that matches is taken.
+    pub routes: Vec<Route>,
+    /// Header operations of all routes.
+    pub headers: HeaderOps,
+}
+
+impl VirtualHost {
+    pub fn new<D: AsRef<str>>(
+        name: impl Into<Arc<str>>,
+        domains: impl IntoIterator<Item = D>,
+        routes: Vec<Route>,
+        headers: HeaderOps,
+    ) -> Self {
+        let domains = domains.into_iter().map(|domain| domain.as_ref().to_ascii_lowercase().into()).collect();
+        Self { name: name.into(), domains, routes, headers }
+    }
+
+    /// The first route that matches.
+    #[inline]
+    pub(crate) fn route<R: RequestView + ?Sized>(&self, req: &R, path: &[u8], rng: &Rng) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matcher.check(req, path, rng).is_ok())
+    }
+}
+
+/// A condition and what follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// A label; need not be unique.
+    pub name: Arc<str>,
+    /// When it applies.
+    pub matcher: RouteMatch,
+    /// Header operations of this route.
+    pub headers: HeaderOps,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Route {
+    /// The path to go on with, when the route rewrites it: upstream for a forward, in `Location` for a redirect.
+    /// `path` is the request's, with its query, which is kept.
+    pub fn rewritten_path(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let rewrite = match &self.action {
+            Action::Direct(_) => None,
+            Action::Forward(forward) => forward.path_rewrite.as_ref(),
+            Action::Redirect(redirect) => redirect.path.rewrite(),
+        }?;
+        Some(rewrite.apply(path, &self.matcher.path))
+    }
+}
