@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
+use forebay_route::VirtualHost;
 
 use super::access_log::access_logs;
 use super::any::{is, unknown, unpack};
@@ -13,7 +14,8 @@ use super::at::At;
 use super::config_source::config_source;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
-use super::route_config::{RouteConfig, inline};
+use super::route_action::upgrade;
+use super::route_config::inline;
 use super::scalar::{choice, duration, flag, number, off};
 use crate::cluster::Http2;
 use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores};
@@ -40,8 +42,8 @@ pub(crate) enum Routes {
         /// How long to wait for the first answer; `None` is for ever.
         wait: Option<Duration>,
     },
-    /// In the manager.
-    Inline(RouteConfig),
+    /// In the manager; the hosts are those of its table.
+    Inline { hosts: Vec<Arc<VirtualHost>> },
 }
 
 /// Reads a connection manager.
@@ -184,9 +186,8 @@ fn route_source(
         }
         Some(RouteConfig(config)) => {
             let at = at.field("route_config");
-            let config = inline(&at, config, names)?;
-            let table = Arc::new(config.table()?);
-            Ok((RouteSource::Inline(table), Routes::Inline(config)))
+            let (table, hosts) = inline(&at, config, names)?;
+            Ok((RouteSource::Inline(Arc::new(table)), Routes::Inline { hosts }))
         }
         Some(ScopedRoutes(scoped)) => Err(at.field("scoped_routes").unsupported(&scoped.name)),
         None => Err(at.missing("route_specifier")),
@@ -246,7 +247,7 @@ fn upgrades(
             harmless: [],
             refused: [filters],
         });
-        upgrades.push((super::route_action::upgrade_type(&at, upgrade_type)?, flag(enabled, true)));
+        upgrades.push((upgrade(&at, upgrade_type)?, flag(enabled, true)));
     }
     Ok(upgrades)
 }

@@ -48,7 +48,7 @@ pub(crate) fn retry(at: &At<'_>, policy: &pb::RetryPolicy) -> Result<Option<Retr
         let at = at.field("retry_back_off");
         retry.back_off = duration(at.field("base_interval"), &back_off.base_interval)?.unwrap_or(Retry::BACK_OFF);
         retry.max_back_off =
-            duration(at.field("max_interval"), &back_off.max_interval)?.unwrap_or(retry.back_off * MAX_OVER_BASE);
+            duration(at.field("max_interval"), &back_off.max_interval)?.unwrap_or(retry.back_off.saturating_mul(MAX_OVER_BASE));
     }
     Ok((retry.tries > 0).then_some(retry))
 }
