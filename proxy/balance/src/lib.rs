@@ -1,1 +1,23 @@
-//! Admission and endpoint choice, pure. Knows no sockets; time is an argument.
+//! Admission and endpoint choice, pure. Knows no sockets; time is an argument; wakers are the standard library's.
+//!
+//! A request that wants to run asks the [`Gate`] of its revision: it gets a [`Permit`] now, or a [`Wait`] that becomes one
+//! in its turn, or is told why the room is [`Full`]. With the permit it takes a [`Seat`] at one of the [`Endpoints`].
+//! Everything is given back by dropping it, in whatever state it is.
+
+mod endpoint;
+mod endpoints;
+mod gate;
+mod meter;
+mod room;
+mod wait;
+mod word;
+
+pub use endpoint::{Endpoint, EndpointLease, Seat};
+pub use endpoints::Endpoints;
+pub use gate::{Capacity, Gate, Permit, Totals};
+pub use meter::{Meter, Sample};
+pub use room::{Bounds, Full};
+pub use wait::Wait;
+
+#[cfg(test)]
+mod tests;

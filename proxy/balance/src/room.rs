@@ -1,0 +1,153 @@
+//! The waiting room: who waits, in which order, within which bounds. Knows nothing of capacity; the gate guards it with a
+//! lock that only waiting touches.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Instant;
+
+/// How much may wait at one gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Requests; 0 = nobody waits.
+    pub max_waiting: u32,
+    /// Bytes of request bodies held for those that wait.
+    pub max_bytes: u64,
+}
+
+/// Why a request may not wait, with the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    #[error("{waiting} bytes of requests wait and this one has {asked}, at most {limit} may")]
+    Bytes { waiting: u64, asked: u64, limit: u64 },
+    #[error("{waiting} requests wait, at most {limit} may")]
+    Count { waiting: u32, limit: u32 },
+}
+
+/// The queue. Tickets rise, so a place is found by binary search; those who left stay as gaps until the front reaches them
+/// or gaps outnumber people.
+pub(crate) struct Room {
+    pub(crate) bounds: Bounds,
+    places: VecDeque<Place>,
+    /// Places whose holder left.
+    gaps: usize,
+    bytes: u64,
+    next: Ticket,
+}
+
+/// A place's number, over all workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+struct Place {
+    ticket: Ticket,
+    since: Instant,
+    bytes: u64,
+    /// `None` until the first poll.
+    waker: Option<Waker>,
+    left: bool,
+}
+
+/// Whether a ticket is still in the queue.
+pub(crate) enum Standing {
+    /// Its turn came: it holds a permit already.
+    Granted,
+    /// Still waiting. The waker the place had before is given out, to be dropped outside the lock.
+    Waiting(Option<Waker>),
+}
+
+impl Room {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, places: VecDeque::new(), gaps: 0, bytes: 0, next: Ticket(0) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.gaps
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the oldest came.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.places.iter().find(|place| !place.left).map(|place| place.since)
+    }
+
+    /// A place at the end.
+    pub(crate) fn enter(&mut self, bytes: u64, since: Instant) -> Result<Ticket, Full> {
+        let Bounds { max_waiting, max_bytes } = self.bounds;
+        let waiting = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        if waiting >= max_waiting {
+            return Err(Full::Count { waiting, limit: max_waiting });
+        }
+        if self.bytes.saturating_add(bytes) > max_bytes {
+            return Err(Full::Bytes { waiting: self.bytes, asked: bytes, limit: max_bytes });
+        }
+        let ticket = self.next;
+        self.next = Ticket(ticket.0 + 1);
+        self.bytes += bytes;
+        self.places.push_back(Place { ticket, since, bytes, waker: None, left: false });
+        Ok(ticket)
+    }
+
+    /// Whether it is still this ticket's fate to wait; if so, `waker` is called when its turn comes.
+    pub(crate) fn standing(&mut self, ticket: Ticket, waker: &Waker) -> Standing {
+        match self.place(ticket) {
+            None => Standing::Granted,
+            Some(at) => {
+                let place = &mut self.places[at];
+                if place.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    return Standing::Waiting(None);
+                }
+                Standing::Waiting(place.waker.replace(waker.clone()))
+            }
+        }
+    }
+
+    /// Leaves the queue; [`Standing::Granted`] when its turn had come already.
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> Standing {
+        let Some(at) = self.place(ticket) else { return Standing::Granted };
+        let place = &mut self.places[at];
+        place.left = true;
+        let waker = place.waker.take();
+        self.bytes -= place.bytes;
+        self.gaps += 1;
+        self.close_gaps();
+        Standing::Waiting(waker)
+    }
+
+    /// The oldest's turn: takes it out of the queue.
+    pub(crate) fn call(&mut self) -> Option<Option<Waker>> {
+        self.close_gaps();
+        let place = self.places.pop_front()?;
+        self.bytes -= place.bytes;
+        Some(place.waker)
+    }
+
+    fn place(&self, ticket: Ticket) -> Option<usize> {
+        let at = self.places.binary_search_by_key(&ticket, |place| place.ticket).ok()?;
+        (!self.places[at].left).then_some(at)
+    }
+
+    /// Drops gaps at the front at once, those behind when they are more than half: constant work per leaver on average.
+    fn close_gaps(&mut self) {
+        while self.places.front().is_some_and(|place| place.left) {
+            self.places.pop_front();
+            self.gaps -= 1;
+        }
+        if self.gaps > self.places.len() / 2 {
+            self.places.retain(|place| !place.left);
+            self.gaps = 0;
+        }
+        if self.places.is_empty() && self.places.capacity() > KEPT {
+            self.places.shrink_to(KEPT);
+        }
+    }
+}
+
+/// Places an empty room keeps memory for; a burst's thousands go back.
+const KEPT: usize = 16;
