@@ -9,7 +9,7 @@ use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct HttpManager {
     /// What its counters are called.
     pub stat_prefix: Arc<str>,
@@ -101,6 +101,17 @@ pub enum RouteSource {
     Rds(Arc<str>),
     /// From the listener itself.
     Inline(Arc<Table>),
+}
+
+impl PartialEq for RouteSource {
+    /// Tables of two listeners are different even if they say the same: comparing them would cost what they hold.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (RouteSource::Rds(a), RouteSource::Rds(b)) => a == b,
+            (RouteSource::Inline(a), RouteSource::Inline(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
 }
 
 /// What becomes of the `server` response header.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::http_manager::HttpManager;
 
 /// Addresses to accept on, and what to do with what arrives there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Listener {
     /// The resource's name.
     pub name: Arc<str>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forebay_route::ClusterIx;
-use hashbrown::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 /// A freed index rests this long before another cluster gets it: longer than any worker needs to take over an update, so
 /// that a request which still has the old table cannot end in somebody else's cluster.
@@ -105,6 +105,11 @@ impl Names {
 
     /// One `Arc` for equal texts.
     pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
-        self.texts.get_or_insert_with(text, |text| text.into()).clone()
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(text.clone());
+        text
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use forebay_proto::envoy::config::core::v3::HealthStatus;
+use forebay_proto::envoy::config::core::v3::{Address, HealthStatus};
 use forebay_proto::envoy::config::endpoint::v3 as pb;
 
 use super::address::{HostPort, host_port, socket};
@@ -25,6 +25,8 @@ pub(crate) struct Assignment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) address: SocketAddr,
+    /// Its share among its neighbours, at least 1.
+    pub(crate) weight: u32,
     /// Finishes what it has and gets nothing new.
     pub(crate) draining: bool,
 }
@@ -33,14 +35,15 @@ pub(crate) struct Member {
 pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Assignment, Invalid> {
     let mut healthy: Vec<Member> = Vec::new();
     let mut degraded: Vec<Member> = Vec::new();
-    walk(at, message, |at, status, address| {
-        let member = |draining| Ok::<_, Invalid>(Member { address: socket(&at.field("address"), address, false)?, draining });
+    walk(at, message, |at, found| {
+        let Found { status, weight, address } = found;
+        let address = socket(&at.field("address"), address, false)?;
+        let member = |draining| Member { address, weight, draining };
         match status {
-            HealthStatus::Unknown | HealthStatus::Healthy => healthy.push(member(false)?),
-            HealthStatus::Draining => healthy.push(member(true)?),
-            HealthStatus::Degraded => degraded.push(member(false)?),
-            // Read all the same: a broken address is broken in every state.
-            HealthStatus::Unhealthy | HealthStatus::Timeout => drop(member(false)?),
+            HealthStatus::Unknown | HealthStatus::Healthy => healthy.push(member(false)),
+            HealthStatus::Draining => healthy.push(member(true)),
+            HealthStatus::Degraded => degraded.push(member(false)),
+            HealthStatus::Unhealthy | HealthStatus::Timeout => {}
         }
         Ok(())
     })?;
@@ -48,7 +51,7 @@ pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Re
     if healthy.iter().all(|member| member.draining) {
         healthy.append(&mut degraded);
     }
-    let mut seen = hashbrown::HashSet::with_capacity(healthy.len());
+    let mut seen = std::collections::HashSet::with_capacity(healthy.len());
     healthy.retain(|member| seen.insert(member.address));
     Ok(Assignment { cluster_name: message.cluster_name.as_str().into(), members: healthy.into() })
 }
@@ -56,18 +59,25 @@ pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Re
 /// Reads an assignment whose addresses are names to be resolved.
 pub(crate) fn hosts(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Vec<HostPort>, Invalid> {
     let mut hosts = Vec::new();
-    walk(at, message, |at, _, address| {
-        hosts.push(host_port(&at.field("address"), address)?);
+    walk(at, message, |at, found| {
+        hosts.push(host_port(&at.field("address"), found.address)?);
         Ok(())
     })?;
     Ok(hosts)
 }
 
-/// Calls `each` for every endpoint, where it is, how it is, and its address.
+/// One endpoint of an assignment.
+struct Found<'p> {
+    status: HealthStatus,
+    weight: u32,
+    address: &'p Option<Address>,
+}
+
+/// Calls `each` for every endpoint, with the place where it stands.
 fn walk(
     at: &At<'_>,
     message: &pb::ClusterLoadAssignment,
-    mut each: impl FnMut(&At<'_>, HealthStatus, &Option<forebay_proto::envoy::config::core::v3::Address>) -> Result<(), Invalid>,
+    mut each: impl FnMut(&At<'_>, Found<'_>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     fields!(at, message => pb::ClusterLoadAssignment {
         read: [endpoints, policy],
@@ -103,15 +113,14 @@ fn walk(
 fn lb_endpoint(
     at: &At<'_>,
     endpoint: &pb::LbEndpoint,
-    each: &mut impl FnMut(&At<'_>, HealthStatus, &Option<forebay_proto::envoy::config::core::v3::Address>) -> Result<(), Invalid>,
+    each: &mut impl FnMut(&At<'_>, Found<'_>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     fields!(at, endpoint => pb::LbEndpoint {
         read: [health_status, load_balancing_weight, host_identifier],
         harmless: [metadata],
         refused: [],
     });
-    // The less loaded of two is chosen, and load already tells a strong endpoint from a weak one.
-    number(at.field("load_balancing_weight"), load_balancing_weight, 1..=u32::MAX)?;
+    let weight = number(at.field("load_balancing_weight"), load_balancing_weight, 1..=u32::MAX)?.unwrap_or(1);
     let status = choice(at.field("health_status"), *health_status)?;
     match host_identifier {
         Some(pb::lb_endpoint::HostIdentifier::Endpoint(endpoint)) => {
@@ -122,7 +131,7 @@ fn lb_endpoint(
                 harmless: [health_check_config, hostname, observability_name],
                 refused: [additional_addresses],
             });
-            each(&at, status, address)
+            each(&at, Found { status, weight, address })
         }
         Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => Err(at.field("endpoint_name").unsupported(name)),
         None => Err(at.field("endpoint").refuse(Rule::Missing)),

@@ -11,7 +11,6 @@ macro_rules! fields {
         harmless: [$($harmless:ident),* $(,)?],
         refused: [$($refused:ident),* $(,)?] $(,)?
     }) => {
-        #[allow(deprecated, reason = "old fields are judged like new ones")]
         let $Type { $($read,)* $($harmless: _,)* $($refused,)* } = $message;
         $(if !$crate::read::fields::Unset::is_unset($refused) {
             return Err($at.field(stringify!($refused)).unsupported($refused));
