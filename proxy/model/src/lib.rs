@@ -1,1 +1,25 @@
-//! What the data plane obeys, immutable; the only proxy crate that reads protobuf.
+//! What the data plane obeys, immutable; the only proxy crate that reads protobuf. Knows nothing of sockets.
+//!
+//! [`Model::apply`] takes resources as they come off an xDS stream and answers with what a worker has to change, what was
+//! refused and why, and what to subscribe to next. What a worker gets is plain: no protobuf, no names to look up.
+
+mod access_log;
+mod cluster;
+mod dump;
+mod http_manager;
+mod listener;
+mod model;
+mod names;
+mod read;
+mod revision;
+mod update;
+
+pub use access_log::AccessLogConfig;
+pub use cluster::{Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol};
+pub use dump::{Dumped, State};
+pub use http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores};
+pub use listener::Listener;
+pub use model::Model;
+pub use read::{Invalid, Rule};
+pub use revision::Revision;
+pub use update::{Applied, Interest, Rejected, Resource, Update};

@@ -1,1 +1,3 @@
-//! Sources of Knative objects, translated to xDS resources. Knows nothing of the proxy.
+//! Sources (a directory of manifests) to `knative` to xDS resources in a store. Knows nothing of `proxy/*`.
+
+pub mod translate;

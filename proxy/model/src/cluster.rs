@@ -1,0 +1,159 @@
+//! A cluster as the data plane obeys it. Knows nothing of protobuf, nor of the routes that lead here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_balance::{Endpoints, Gate};
+
+use crate::revision::Revision;
+
+/// A named set of endpoints with the settings for talking to them.
+#[derive(Clone)]
+pub struct Cluster {
+    /// What it was told; the same `Arc` for as long as the resource does not change.
+    pub config: Arc<ClusterConfig>,
+    /// Who may run now and who waits. Survives every update of a cluster of this name, so that nobody loses a place.
+    /// A cluster without [`ClusterConfig::revision`] has one that is always open.
+    pub gate: Arc<Gate>,
+    /// Where to go. An endpoint whose address stays is the same object with the same load in every update.
+    pub endpoints: Endpoints,
+}
+
+/// The settings of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterConfig {
+    /// The name that routes use.
+    pub name: Arc<str>,
+    /// How long one connection attempt may take.
+    pub connect_timeout: Duration,
+    /// What to speak to the endpoints.
+    pub protocol: Protocol,
+    /// Knative's facts, if this cluster is a revision; they turn the waiting room on.
+    pub revision: Option<Arc<Revision>>,
+    /// How long an idle connection is kept; zero is for ever.
+    pub idle_timeout: Duration,
+    /// How long any connection is kept; zero is for ever.
+    pub max_connection_duration: Duration,
+    /// After how many requests a connection is closed; `None` is never.
+    pub max_requests_per_connection: Option<u32>,
+    /// Where the endpoints come from.
+    pub discovery: Discovery,
+    /// Circuit breakers of default priority.
+    pub limits: Limits,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+}
+
+/// What to speak to the endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, many connections.
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    Http2(Http2),
+    /// Whatever the request came in.
+    Downstream(Http2),
+}
+
+/// Settings of an HTTP/2 connection, ours to announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2 {
+    /// Streams that may be open at once.
+    pub max_concurrent_streams: u32,
+    /// Bytes of one stream that may be on the way unread.
+    pub stream_window: u32,
+    /// Bytes of the connection that may be on the way unread.
+    pub connection_window: u32,
+}
+
+impl Default for Http2 {
+    /// Envoy 1.40's: 1024 streams, 16 MiB each, 24 MiB together.
+    fn default() -> Self {
+        Http2 { max_concurrent_streams: 1024, stream_window: 16 << 20, connection_window: 24 << 20 }
+    }
+}
+
+/// Where a cluster's endpoints come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Discovery {
+    /// From the cluster itself.
+    Static,
+    /// From EDS, under this name.
+    Eds {
+        /// The assignment's name; the cluster's own unless it says otherwise.
+        service_name: Arc<str>,
+    },
+    /// From DNS: every address of every name is an endpoint.
+    StrictDns(Dns),
+    /// From DNS: one endpoint, whose address is the first that the name has when a connection is made.
+    LogicalDns(Dns),
+}
+
+/// What to resolve, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// Names (or numbers) and ports, in order.
+    pub hosts: Arc<[DnsHost]>,
+    /// How long an answer is trusted when its TTL is not.
+    pub refresh: Duration,
+    /// Whether the answer's TTL replaces `refresh`.
+    pub respect_ttl: bool,
+    /// Which families to ask for.
+    pub family: DnsFamily,
+}
+
+/// One name to resolve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsHost {
+    /// A name, or an IP address as text.
+    pub host: Arc<str>,
+    /// The port, which DNS does not say.
+    pub port: u16,
+}
+
+/// Envoy's `DnsLookupFamily`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsFamily {
+    /// Both, all of them used.
+    All,
+    /// IPv6 if there is any, else IPv4.
+    Auto,
+    /// Only IPv4.
+    V4Only,
+    /// IPv4 if there is any, else IPv6.
+    V4Preferred,
+    /// Only IPv6.
+    V6Only,
+}
+
+/// Circuit breakers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once.
+    pub max_connections: u32,
+    /// Requests that wait for a connection.
+    pub max_pending_requests: u32,
+    /// Requests in flight.
+    pub max_requests: u32,
+    /// Retries in flight.
+    pub max_retries: u32,
+}
+
+impl Default for Limits {
+    /// Envoy's.
+    fn default() -> Self {
+        Limits { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+    }
+}
+
+/// How an endpoint is chosen. A gated cluster always takes the less loaded of two, whatever this says: exact
+/// concurrency depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The less loaded of two picked at random.
+    LeastRequest,
+    /// At random.
+    Random,
+    /// In turn.
+    RoundRobin,
+}

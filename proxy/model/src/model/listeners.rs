@@ -1,0 +1,210 @@
+//! LDS: listeners, and their wait for routes. Knows nothing of what is in a route.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use foldhash::{HashMap, HashSet};
+use forebay_proto::envoy::config::listener::v3 as pb;
+use forebay_route::VirtualHost;
+
+use super::effects::Effects;
+use super::held::{Held, Kind};
+use super::routes::{hold, release};
+use super::{Body, Model, Origin, key};
+use crate::listener::Listener;
+use crate::read::{self, At, Invalid, ReadListener, Routes};
+use crate::update::Resource;
+
+/// All listeners, by name.
+#[derive(Default)]
+pub(super) struct Listeners {
+    entries: HashMap<Arc<str>, Entry>,
+}
+
+struct Entry {
+    origin: Origin,
+    /// In force.
+    active: Option<Version>,
+    /// To be in force when its routes are there.
+    warming: Option<Warming>,
+}
+
+struct Version {
+    held: Held,
+    listener: Arc<Listener>,
+    routes: Source,
+}
+
+/// Where a version's routes come from, and what it therefore keeps alive.
+enum Source {
+    Rds(Arc<str>),
+    Inline(Vec<Arc<VirtualHost>>),
+}
+
+struct Warming {
+    version: Version,
+    /// When the wait is over; `None` is never.
+    until: Option<Instant>,
+}
+
+impl Listeners {
+    /// Name, resource and listener of all that are in force.
+    pub(super) fn active(&self) -> impl Iterator<Item = (&Arc<str>, &Held, &Arc<Listener>)> {
+        self.entries.iter().filter_map(|(name, entry)| {
+            let version = entry.active.as_ref()?;
+            Some((name, &version.held, &version.listener))
+        })
+    }
+
+    /// Name, resource and reason of all that wait.
+    pub(super) fn warming(&self) -> impl Iterator<Item = (&Arc<str>, &Held, String)> {
+        self.entries.iter().filter_map(|(name, entry)| {
+            let version = &entry.warming.as_ref()?.version;
+            let reason = match &version.routes {
+                Source::Rds(routes) => format!("waits for route configuration {routes:?}"),
+                Source::Inline(_) => String::new(),
+            };
+            Some((name, &version.held, reason))
+        })
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Listener>> {
+        Some(&self.entries.get(name)?.active.as_ref()?.listener)
+    }
+}
+
+impl Model {
+    pub(super) fn put_listener(&mut self, origin: Origin, body: Body<'_>, fx: &mut Effects) -> Result<(), Invalid> {
+        if let Some(entry) = self.listeners.entries.get_mut(body.name) {
+            if entry.origin == Origin::Bootstrap && origin == Origin::Stream {
+                return Ok(());
+            }
+            let latest = entry.warming.as_mut().map(|w| &mut w.version).or(entry.active.as_mut());
+            if latest.is_some_and(|version| version.held.same(body.version, body.bytes)) {
+                return Ok(());
+            }
+        }
+        let message: pb::Listener = read::decode(&At::ROOT, body.bytes)?;
+        body.check_name(&message.name)?;
+        let ReadListener { listener, routes } = read::listener(&message, &mut self.names)?;
+        let name = listener.name.clone();
+        let (routes, wait) = match routes {
+            Routes::Rds { name, wait } => (Source::Rds(name), wait),
+            Routes::Inline { hosts } => (Source::Inline(hosts), None),
+        };
+        let version = Version {
+            held: Held::new(body.version, body.bytes, fx.now),
+            listener: Arc::new(listener),
+            routes,
+        };
+        self.keep(&version.routes);
+        let ready = match &version.routes {
+            Source::Rds(routes) => self.routes.table(routes).is_some(),
+            Source::Inline(_) => true,
+        };
+        let entry = self.listeners.entries.entry(name.clone()).or_insert(Entry { origin, active: None, warming: None });
+        let until = wait.map(|wait| fx.now + wait);
+        let replaced = entry.warming.replace(Warming { version, until });
+        if let Some(until) = until
+            && !ready
+        {
+            self.deadlines.add(until, Kind::Listener, &name);
+        }
+        if let Some(replaced) = replaced {
+            self.let_go(&replaced.version.routes);
+        }
+        if ready {
+            self.activate_listener(&name, fx);
+        }
+        Ok(())
+    }
+
+    /// Names that a change takes away.
+    pub(super) fn gone_listeners(&self, full: bool, added: &[Resource<'_>], removed: &[String]) -> Vec<Arc<str>> {
+        let entries = &self.listeners.entries;
+        let all = entries.iter().filter(|(_, entry)| entry.origin == Origin::Stream).map(|(name, _)| name);
+        let known = |name: &str| entries.get(name).is_none_or(|entry| entry.origin == Origin::Stream);
+        gone(all, known, full, added, removed)
+    }
+
+    pub(super) fn remove_listeners(&mut self, names: &[Arc<str>], fx: &mut Effects) {
+        for name in names {
+            self.failures.remove(&(Kind::Listener, name.clone()));
+            let Some(entry) = self.listeners.entries.remove(name) else { continue };
+            if let Some(warming) = entry.warming {
+                self.let_go(&warming.version.routes);
+            }
+            if let Some(active) = entry.active {
+                self.let_go(&active.routes);
+                fx.update.listeners.push((name.clone(), None));
+            }
+        }
+    }
+
+    /// The routes that listeners waited for are there, or will not come.
+    pub(super) fn routes_settled(&mut self, routes: &str, fx: &mut Effects) {
+        let waits = |entry: &Entry| {
+            matches!(&entry.warming, Some(Warming { version: Version { routes: Source::Rds(name), .. }, .. }) if **name == *routes)
+        };
+        let ready: Vec<_> =
+            self.listeners.entries.iter().filter(|(_, entry)| waits(entry)).map(|(name, _)| name.clone()).collect();
+        for name in ready {
+            self.activate_listener(&name, fx);
+        }
+    }
+
+    /// A listener's wait is over, if it still waits.
+    pub(super) fn warm_listener_late(&mut self, name: &Arc<str>, fx: &mut Effects) {
+        let Some(entry) = self.listeners.entries.get(name) else { return };
+        let over = |warming: &Warming| warming.until.is_some_and(|until| until <= fx.now);
+        if entry.warming.as_ref().is_some_and(over) {
+            self.activate_listener(name, fx);
+        }
+    }
+
+    fn activate_listener(&mut self, name: &Arc<str>, fx: &mut Effects) {
+        let Some(entry) = self.listeners.entries.get_mut(name) else { return };
+        let Some(Warming { mut version, .. }) = entry.warming.take() else { return };
+        let before = entry.active.take();
+        // Other bytes may say the same: then there is nothing to tell anybody.
+        let same = before.as_ref().filter(|before| *before.listener == *version.listener);
+        match same {
+            Some(before) => version.listener = before.listener.clone(),
+            None => fx.update.listeners.push((name.clone(), Some(version.listener.clone()))),
+        }
+        entry.active = Some(version);
+        if let Some(before) = before {
+            self.let_go(&before.routes);
+        }
+    }
+
+    fn keep(&mut self, source: &Source) {
+        match source {
+            Source::Rds(routes) => self.wanted_routes.add(routes),
+            Source::Inline(hosts) => hosts.iter().for_each(|host| hold(&mut self.names, host)),
+        }
+    }
+
+    fn let_go(&mut self, source: &Source) {
+        match source {
+            Source::Rds(routes) => self.wanted_routes.remove(routes),
+            Source::Inline(hosts) => hosts.iter().for_each(|host| release(&mut self.names, host)),
+        }
+    }
+}
+
+/// The names that a change takes away: `known` ones named as removed, or with `full`, of `all`, those not named at all. One
+/// that is named and refused keeps its last good version.
+pub(super) fn gone<'k>(
+    all: impl Iterator<Item = &'k Arc<str>>,
+    known: impl Fn(&str) -> bool,
+    full: bool,
+    added: &[Resource<'_>],
+    removed: &[String],
+) -> Vec<Arc<str>> {
+    if full {
+        let named: HashSet<&str> = added.iter().map(|resource| resource.name).collect();
+        return all.filter(|name| !named.contains(&***name)).cloned().collect();
+    }
+    removed.iter().map(|name| key(name)).filter(|name| known(name)).collect()
+}

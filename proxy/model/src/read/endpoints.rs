@@ -1,0 +1,139 @@
+//! `endpoint.v3.ClusterLoadAssignment`: who serves a cluster, in one priority.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use forebay_proto::envoy::config::core::v3::{Address, HealthStatus};
+use forebay_proto::envoy::config::endpoint::v3 as pb;
+
+use super::address::{HostPort, host_port, socket};
+use super::at::At;
+use super::fields::fields;
+use super::invalid::{Invalid, Rule};
+use super::scalar::{choice, number};
+
+/// Who serves a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    /// The name that clusters ask for.
+    pub(crate) cluster_name: Arc<str>,
+    /// In the order they came, without repetitions.
+    pub(crate) members: Box<[Member]>,
+}
+
+/// One endpoint that may be used, now or only for what it already does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) address: SocketAddr,
+    /// Its share among its neighbours, at least 1.
+    pub(crate) weight: u32,
+    /// Finishes what it has and gets nothing new.
+    pub(crate) draining: bool,
+}
+
+/// Reads an assignment whose addresses are numbers.
+pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Assignment, Invalid> {
+    let mut healthy: Vec<Member> = Vec::new();
+    let mut degraded: Vec<Member> = Vec::new();
+    walk(at, message, |at, found| {
+        let Found { status, weight, address } = found;
+        let address = socket(&at.field("address"), address, false)?;
+        let member = |draining| Member { address, weight, draining };
+        match status {
+            HealthStatus::Unknown | HealthStatus::Healthy => healthy.push(member(false)),
+            HealthStatus::Draining => healthy.push(member(true)),
+            HealthStatus::Degraded => degraded.push(member(false)),
+            HealthStatus::Unhealthy | HealthStatus::Timeout => {}
+        }
+        Ok(())
+    })?;
+    // Degraded endpoints are Envoy's reserve: used when nobody better is there.
+    if healthy.iter().all(|member| member.draining) {
+        healthy.append(&mut degraded);
+    }
+    let mut seen = std::collections::HashSet::with_capacity(healthy.len());
+    healthy.retain(|member| seen.insert(member.address));
+    Ok(Assignment { cluster_name: message.cluster_name.as_str().into(), members: healthy.into() })
+}
+
+/// Reads an assignment whose addresses are names to be resolved.
+pub(crate) fn hosts(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Vec<HostPort>, Invalid> {
+    let mut hosts = Vec::new();
+    walk(at, message, |at, found| {
+        hosts.push(host_port(&at.field("address"), found.address)?);
+        Ok(())
+    })?;
+    Ok(hosts)
+}
+
+/// One endpoint of an assignment.
+struct Found<'p> {
+    status: HealthStatus,
+    weight: u32,
+    address: &'p Option<Address>,
+}
+
+/// Calls `each` for every endpoint, with the place where it stands.
+fn walk(
+    at: &At<'_>,
+    message: &pb::ClusterLoadAssignment,
+    mut each: impl FnMut(&At<'_>, Found<'_>) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    fields!(at, message => pb::ClusterLoadAssignment {
+        read: [endpoints, policy],
+        harmless: [cluster_name],
+        refused: [named_endpoints],
+    });
+    if let Some(policy) = policy {
+        let at = at.field("policy");
+        fields!(at, policy => pb::cluster_load_assignment::Policy {
+            read: [],
+            // They share the load among priorities, of which there is one.
+            harmless: [overprovisioning_factor, weighted_priority_health],
+            refused: [drop_overloads, endpoint_stale_after],
+        });
+    }
+    let list = at.field("endpoints");
+    for (index, locality) in endpoints.iter().enumerate() {
+        let at = list.index(index);
+        fields!(at, locality => pb::LocalityLbEndpoints {
+            read: [lb_endpoints],
+            // Localities are told apart only by policies that are refused where a cluster asks for them.
+            harmless: [locality, metadata, load_balancing_weight, proximity],
+            refused: [priority, lb_config],
+        });
+        let list = at.field("lb_endpoints");
+        for (index, endpoint) in lb_endpoints.iter().enumerate() {
+            lb_endpoint(&list.index(index), endpoint, &mut each)?;
+        }
+    }
+    Ok(())
+}
+
+fn lb_endpoint(
+    at: &At<'_>,
+    endpoint: &pb::LbEndpoint,
+    each: &mut impl FnMut(&At<'_>, Found<'_>) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    fields!(at, endpoint => pb::LbEndpoint {
+        read: [health_status, load_balancing_weight, host_identifier],
+        harmless: [metadata],
+        refused: [],
+    });
+    let weight = number(at.field("load_balancing_weight"), load_balancing_weight, 1..=u32::MAX)?.unwrap_or(1);
+    let status = choice(at.field("health_status"), *health_status)?;
+    match host_identifier {
+        Some(pb::lb_endpoint::HostIdentifier::Endpoint(endpoint)) => {
+            let at = at.field("endpoint");
+            fields!(at, endpoint => pb::Endpoint {
+                read: [address],
+                // Health checks are refused where a cluster asks for them; the names are for headers and counters.
+                harmless: [health_check_config, hostname, observability_name],
+                refused: [additional_addresses],
+            });
+            each(&at, Found { status, weight, address })
+        }
+        Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => Err(at.field("endpoint_name").unsupported(name)),
+        None => Err(at.field("endpoint").refuse(Rule::Missing)),
+    }
+}

@@ -1,0 +1,210 @@
+//! `route.v3.RouteAction`: which clusters get a request, in which shares, and how it changes on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_proto::envoy::config::core::v3::RoutingPriority;
+use forebay_proto::envoy::config::route::v3 as pb;
+use forebay_route::{Forward, HostRewrite, PathRewrite, Retry, Split, Weighted};
+
+use super::at::At;
+use super::fields::fields;
+use super::headers::{Lists, header_ops, is_token};
+use super::invalid::{Invalid, Rule};
+use super::per_filter::per_filter;
+use super::redirect::regex_rewrite;
+use super::retry::retry;
+use super::scalar::{choice, duration, flag, number};
+use crate::names::Names;
+
+/// Envoy's default for a whole response.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Reads where a route leads. `inherited` is the virtual host's retry policy, for routes without their own.
+pub(crate) fn forward(
+    at: &At<'_>,
+    message: &pb::RouteAction,
+    inherited: Option<&Retry>,
+    names: &mut Names,
+) -> Result<Forward, Invalid> {
+    fields!(at, message => pb::RouteAction {
+        read: [
+            cluster_not_found_response_code, prefix_rewrite, regex_rewrite, timeout, idle_timeout, retry_policy, priority,
+            upgrade_configs, cluster_specifier, host_rewrite_specifier, internal_redirect_action,
+        ],
+        harmless: [
+            // 0-RTT needs TLS; when buffers are flushed is ours to choose; the rest belongs to refused fields.
+            early_data_policy, flush_timeout, include_vh_rate_limits, max_internal_redirects,
+            // Both bound a timeout that gRPC clients ask for, which nobody here honours.
+            max_grpc_timeout, grpc_timeout_offset,
+        ],
+        refused: [
+            metadata_match, path_rewrite_policy, path_rewrite, append_x_forwarded_host, retry_policy_typed_config,
+            request_mirror_policies, rate_limits, hash_policy, cors, internal_redirect_policy, hedge_policy,
+            max_stream_duration,
+        ],
+    });
+    if *priority != RoutingPriority::Default as i32 {
+        return Err(at.field("priority").unsupported(format_args!("HIGH")));
+    }
+    if *internal_redirect_action != 0 {
+        return Err(at.field("internal_redirect_action").unsupported(format_args!("HANDLE_INTERNAL_REDIRECT")));
+    }
+    if *cluster_not_found_response_code != 0 {
+        let at = at.field("cluster_not_found_response_code");
+        let code: pb::route_action::ClusterNotFoundResponseCode = choice(at, *cluster_not_found_response_code)?;
+        return Err(at.unsupported(format_args!("{}", code.as_str_name())));
+    }
+    let path_rewrite = match (prefix_rewrite.as_str(), regex_rewrite) {
+        ("", None) => None,
+        (prefix, None) => Some(PathRewrite::Prefix(prefix.into())),
+        (_, Some(rewrite)) => Some(PathRewrite::Regex(self::regex_rewrite(&at.field("regex_rewrite"), rewrite)?)),
+    };
+    let host_rewrite = host_rewrite_specifier.as_ref().map(|rewrite| host_rewrite(at, rewrite, names));
+    Ok(Forward {
+        clusters: clusters(at, cluster_specifier, names)?,
+        host_rewrite: host_rewrite.transpose()?.flatten(),
+        path_rewrite,
+        timeout: Some(duration(at.field("timeout"), timeout)?.unwrap_or(TIMEOUT)).filter(|t| !t.is_zero()),
+        idle_timeout: duration(at.field("idle_timeout"), idle_timeout)?,
+        upgrades: upgrades(&at.field("upgrade_configs"), upgrade_configs, names)?,
+        retry: match retry_policy {
+            Some(policy) => retry(&at.field("retry_policy"), policy)?,
+            None => inherited.cloned(),
+        },
+    })
+}
+
+fn clusters(
+    at: &At<'_>,
+    specifier: &Option<pb::route_action::ClusterSpecifier>,
+    names: &mut Names,
+) -> Result<Weighted, Invalid> {
+    use pb::route_action::ClusterSpecifier::{
+        Cluster, ClusterHeader, ClusterSpecifierPlugin, InlineClusterSpecifierPlugin, WeightedClusters,
+    };
+    match specifier {
+        Some(Cluster(name)) if name.is_empty() => Err(at.field("cluster").refuse(Rule::Empty)),
+        Some(Cluster(name)) => {
+            let ix = names.cluster(name);
+            Ok(Weighted::single(ix, names.text(name)))
+        }
+        Some(WeightedClusters(weighted)) => weighted_clusters(&at.field("weighted_clusters"), weighted, names),
+        Some(ClusterHeader(header)) => Err(at.field("cluster_header").unsupported(header)),
+        Some(ClusterSpecifierPlugin(name)) => Err(at.field("cluster_specifier_plugin").unsupported(name)),
+        Some(InlineClusterSpecifierPlugin(_)) => {
+            Err(at.field("inline_cluster_specifier_plugin").unsupported(format_args!("a plugin")))
+        }
+        None => Err(at.missing("cluster_specifier")),
+    }
+}
+
+fn weighted_clusters(at: &At<'_>, message: &pb::WeightedCluster, names: &mut Names) -> Result<Weighted, Invalid> {
+    fields!(at, message => pb::WeightedCluster {
+        read: [clusters, total_weight],
+        // There is no runtime that could override weights.
+        harmless: [runtime_key_prefix],
+        refused: [random_value_specifier],
+    });
+    let list = at.field("clusters");
+    let splits = (clusters.iter().enumerate())
+        .map(|(index, weight)| cluster_weight(&list.index(index), weight, names))
+        .collect::<Result<Vec<_>, _>>()?;
+    let sum: u64 = splits.iter().map(|split| u64::from(split.weight)).sum();
+    if number(at.field("total_weight"), total_weight, 1..=u32::MAX)?.is_some_and(|total| u64::from(total) != sum) {
+        return Err(at.field("total_weight").refuse(Rule::BadWeights(sum)));
+    }
+    Weighted::new(splits).map_err(|_| list.refuse(Rule::BadWeights(sum)))
+}
+
+fn cluster_weight(
+    at: &At<'_>,
+    message: &pb::weighted_cluster::ClusterWeight,
+    names: &mut Names,
+) -> Result<Split, Invalid> {
+    use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
+    fields!(at, message => pb::weighted_cluster::ClusterWeight {
+        read: [
+            name, weight, request_headers_to_add, request_headers_to_remove, response_headers_to_add,
+            response_headers_to_remove, typed_per_filter_config, host_rewrite_specifier,
+        ],
+        harmless: [],
+        refused: [cluster_header, metadata_match],
+    });
+    if name.is_empty() {
+        return Err(at.field("name").refuse(Rule::Empty));
+    }
+    per_filter(at, typed_per_filter_config)?;
+    Ok(Split {
+        cluster: names.cluster(name),
+        name: names.text(name),
+        weight: number(at.field("weight"), weight, 0..=u32::MAX)?.ok_or_else(|| at.missing("weight"))?,
+        headers: header_ops(at, Lists {
+            request_add: request_headers_to_add,
+            request_remove: request_headers_to_remove,
+            response_add: response_headers_to_add,
+            response_remove: response_headers_to_remove,
+        }, names)?,
+        host_rewrite: match host_rewrite_specifier {
+            Some(HostRewriteLiteral(host)) if !host.is_empty() => Some(names.text(host)),
+            _ => None,
+        },
+    })
+}
+
+fn host_rewrite(
+    at: &At<'_>,
+    specifier: &pb::route_action::HostRewriteSpecifier,
+    names: &mut Names,
+) -> Result<Option<HostRewrite>, Invalid> {
+    use pb::route_action::HostRewriteSpecifier::{
+        AutoHostRewrite, HostRewrite as Format, HostRewriteHeader, HostRewriteLiteral, HostRewritePathRegex,
+    };
+    match specifier {
+        HostRewriteLiteral(host) if host.is_empty() => Ok(None),
+        HostRewriteLiteral(host) => Ok(Some(HostRewrite::Literal(names.text(host)))),
+        HostRewriteHeader(header) => Ok(Some(HostRewrite::Header(header.to_ascii_lowercase().into()))),
+        HostRewritePathRegex(rewrite) => {
+            let rewrite = regex_rewrite(&at.field("host_rewrite_path_regex"), rewrite)?;
+            Ok(Some(HostRewrite::Path(rewrite)))
+        }
+        AutoHostRewrite(on) if on.value => Err(at.field("auto_host_rewrite").unsupported(true)),
+        AutoHostRewrite(_) => Ok(None),
+        Format(format) => Err(at.field("host_rewrite").unsupported(format)),
+    }
+}
+
+fn upgrades(
+    at: &At<'_>,
+    configs: &[pb::route_action::UpgradeConfig],
+    names: &mut Names,
+) -> Result<Vec<(Arc<str>, bool)>, Invalid> {
+    let mut upgrades = Vec::with_capacity(configs.len());
+    for (index, config) in configs.iter().enumerate() {
+        let at = at.index(index);
+        fields!(at, config => pb::route_action::UpgradeConfig {
+            read: [upgrade_type, enabled],
+            harmless: [],
+            refused: [connect_config],
+        });
+        let kind = names.text(&upgrade(&at, upgrade_type)?);
+        if upgrades.iter().any(|(known, _)| *known == kind) {
+            return Err(at.field("upgrade_type").refuse(Rule::DuplicateName(kind.to_string())));
+        }
+        upgrades.push((kind, flag(enabled, true)));
+    }
+    Ok(upgrades)
+}
+
+/// The protocol of an upgrade, in lower case.
+pub(crate) fn upgrade(at: &At<'_>, kind: &str) -> Result<Arc<str>, Invalid> {
+    let at = at.field("upgrade_type");
+    if !is_token(kind) {
+        return Err(at.refuse(Rule::Empty));
+    }
+    // A CONNECT that ends here, or that is carried through, is the tunnel of a forward proxy.
+    if kind.eq_ignore_ascii_case("connect") || kind.eq_ignore_ascii_case("connect-udp") {
+        return Err(at.unsupported(kind));
+    }
+    Ok(kind.to_ascii_lowercase().into())
+}

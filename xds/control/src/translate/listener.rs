@@ -1,0 +1,81 @@
+//! The installation to its one Listener and its one RouteConfiguration.
+
+use std::time::Duration;
+
+use forebay_proto::envoy::config::accesslog::v3 as accesslog;
+use forebay_proto::envoy::config::core::v3 as core;
+use forebay_proto::envoy::config::listener::v3 as pb;
+use forebay_proto::envoy::config::route::v3 as route;
+use forebay_proto::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log::AccessLogFormat};
+use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
+use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+
+use super::wrap::{address, ads, any, duration, yes};
+use super::{AccessLog, LISTENER, ROUTES, Settings};
+
+/// The listener on all addresses of the settings.
+///
+/// # Panics
+/// Never: without an address it listens on none, which the proxy refuses by name.
+pub fn listener(settings: &Settings) -> pb::Listener {
+    let filter = pb::Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(pb::filter::ConfigType::TypedConfig(any(&manager(settings)))),
+    };
+    let more = settings.listen.iter().skip(1);
+    pb::Listener {
+        name: LISTENER.to_owned(),
+        address: settings.listen.first().and_then(|first| address(*first)),
+        additional_addresses: more
+            .map(|socket| pb::AdditionalAddress { address: address(*socket), ..Default::default() })
+            .collect(),
+        filter_chains: vec![pb::FilterChain { filters: vec![filter], ..Default::default() }],
+        ..Default::default()
+    }
+}
+
+fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
+    use hcm::http_connection_manager::{RouteSpecifier, UpgradeConfig};
+    hcm::HttpConnectionManager {
+        stat_prefix: "ingress_http".to_owned(),
+        http_filters: vec![hcm::HttpFilter {
+            name: "envoy.filters.http.router".to_owned(),
+            config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any(&Router::default()))),
+            ..Default::default()
+        }],
+        route_specifier: Some(RouteSpecifier::Rds(hcm::Rds { config_source: ads(), route_config_name: ROUTES.to_owned() })),
+        use_remote_address: yes(),
+        // Off: what may be slow is decided per revision, by its own timeouts.
+        stream_idle_timeout: duration(Duration::ZERO),
+        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        http_protocol_options: Some(core::Http1ProtocolOptions { accept_http_10: true, ..Default::default() }),
+        access_log: settings.access_log.iter().map(access_log).collect(),
+        ..Default::default()
+    }
+}
+
+fn access_log(log: &AccessLog) -> accesslog::AccessLog {
+    let format = log.format.as_ref().map(|text| core::SubstitutionFormatString {
+        format: Some(core::substitution_format_string::Format::TextFormatSource(core::DataSource {
+            specifier: Some(core::data_source::Specifier::InlineString(text.clone())),
+            ..Default::default()
+        })),
+        ..Default::default()
+    });
+    let file = FileAccessLog { path: log.path.clone(), access_log_format: format.map(AccessLogFormat::LogFormat) };
+    accesslog::AccessLog {
+        name: "envoy.file_access_log".to_owned(),
+        config_type: Some(accesslog::access_log::ConfigType::TypedConfig(any(&file))),
+        ..Default::default()
+    }
+}
+
+/// The route configuration: no virtual host of its own, all by VHDS, so that one changed Service is one small resource.
+pub fn route_configuration() -> route::RouteConfiguration {
+    route::RouteConfiguration {
+        name: ROUTES.to_owned(),
+        vhds: Some(route::Vhds { config_source: ads() }),
+        ignore_port_in_host_matching: true,
+        ..Default::default()
+    }
+}
