@@ -57,7 +57,7 @@ fn bad_values_are_named_with_what_would_be_good() {
         (&["a", "--image", "=x"], "not the name of an image"),
         (&["a", "--image", "x="], "command for the image x is empty"),
         (&["a", "--domain", "a..b"], "not a DNS label"),
-        (&["a", "--domain", "-a"], "not a DNS label"),
+        (&["a", "--domain=-a"], "not a DNS label"),
         (&["a", "--port", "70000"], "70000"),
         (&["a", "--workers", "0"], "0"),
         (&["a", "--max-waiting-bytes", "64XB"], "not a unit of size"),
