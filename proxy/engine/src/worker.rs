@@ -30,7 +30,6 @@ const SPARE: usize = 512;
 const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Worker {
-    pub(crate) index: usize,
     pub(crate) rng: Rng,
     pub(crate) clock: Clock,
     pub(crate) date: DateLine,
@@ -58,7 +57,6 @@ pub(crate) struct Worker {
 
 /// What a worker is made of.
 pub(crate) struct Parts {
-    pub(crate) index: usize,
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) epoch: Arc<AtomicU64>,
     pub(crate) stats: Source,
@@ -73,7 +71,6 @@ impl Worker {
         let buffers = Pool::new();
         let clock = Clock::new();
         Rc::new(Self {
-            index: parts.index,
             rng: Rng::from_entropy(),
             timer: Timer::new(clock.clone()),
             clock,
@@ -158,6 +155,11 @@ impl Worker {
             }
             // Seen by `run` alone, which is the only one to read the mailbox when a worker stops.
             Message::Stop => {}
+            Message::Reopen => {
+                for listening in self.listeners.borrow().iter() {
+                    listening.http().reopen_logs();
+                }
+            }
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
                     listening.http().flush_logs();

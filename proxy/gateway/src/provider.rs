@@ -8,7 +8,8 @@ use std::time::Duration;
 use forebay_engine::admin::{
     Asked, Bounds, ClusterView, DrainListeners, EndpointView, Explanation, Health, Limits, Provider, ServerInfo, State,
 };
-use forebay_model::{Discovery, Dumped, DumpedState};
+use forebay_balance::Endpoint;
+use forebay_model::{Discovery, Dumped, State as Standing};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::{envoy, type_url};
 use forebay_telemetry::{Family, Kind, Snapshot};
@@ -153,7 +154,7 @@ impl Provider for Admin {
     }
 }
 
-fn endpoint(endpoint: &forebay_model::Endpoint, discovery: &Discovery) -> EndpointView {
+fn endpoint(endpoint: &Endpoint, discovery: &Discovery) -> EndpointView {
     let hostname = match discovery {
         Discovery::StrictDns(dns) | Discovery::LogicalDns(dns) => {
             dns.hosts.first().map(|h| h.host.to_string()).unwrap_or_default()
@@ -172,11 +173,11 @@ fn endpoint(endpoint: &forebay_model::Endpoint, discovery: &Discovery) -> Endpoi
 /// One resource with how it stands. Its content is shown as the program reads it.
 fn resource(dumped: &Dumped) -> Value {
     let (status, error) = match &dumped.state {
-        DumpedState::Acked => ("ACKED", Value::Null),
-        DumpedState::Nacked { version, message } => {
+        Standing::Acked => ("ACKED", Value::Null),
+        Standing::Nacked { version, message } => {
             ("NACKED", json!({ "version_info": &**version, "details": message }))
         }
-        DumpedState::Warming(reason) => ("REQUESTED", json!({ "details": reason })),
+        Standing::Warming(reason) => ("REQUESTED", json!({ "details": reason })),
     };
     let mut view = json!({
         "name": &*dumped.name,
