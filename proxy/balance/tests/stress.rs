@@ -174,7 +174,7 @@ fn newcomers_never_overtake() {
     gate.set_capacity(Capacity::Slots(1));
     let (overtook, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let mut permit = gate.try_enter().unwrap();
-    thread::scope(|scope| {
+    let last = thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
@@ -189,8 +189,11 @@ fn newcomers_never_overtake() {
             permit = block_on(wait);
         }
         stop.store(true, Ordering::SeqCst);
+        // Kept until the newcomers are gone: one may have looked at `stop` and not yet at the gate.
+        permit
     });
     assert_eq!(overtook.load(Ordering::SeqCst), 0);
+    drop(last);
 }
 
 #[test]
