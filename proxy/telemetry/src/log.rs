@@ -4,10 +4,12 @@
 mod flags;
 mod format;
 mod json;
+mod operators;
 mod record;
 mod render;
 mod sink;
 mod strftime;
+mod values;
 
 pub use flags::{Flag, Flags};
 pub use format::{DEFAULT, Format, Invalid};
