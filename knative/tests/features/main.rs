@@ -8,7 +8,6 @@ mod garbage;
 mod generations;
 mod host_conflicts;
 mod ingress_shape;
-mod memory;
 mod reachability;
 mod restart;
 mod revision_names;
