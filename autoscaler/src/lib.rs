@@ -1,1 +1,6 @@
-//! KPA's decision as a pure function, its windows, and the stat server. Knows nothing of proxies.
+//! Knative's pod autoscaler (KPA) on one machine. Knows nothing of proxies, processes or manifests.
+
+mod moment;
+pub mod window;
+
+pub use moment::Moment;
