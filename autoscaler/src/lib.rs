@@ -1,6 +1,8 @@
 //! Knative's pod autoscaler (KPA) on one machine. Knows nothing of proxies, processes or manifests.
 
 mod moment;
+pub mod settings;
 pub mod window;
 
 pub use moment::Moment;
+pub use settings::{Defaults, Settings};
