@@ -1,5 +1,6 @@
 //! Knative's pod autoscaler (KPA) on one machine. Knows nothing of proxies, processes or manifests.
 
+pub mod decision;
 mod moment;
 pub mod settings;
 pub mod window;
