@@ -2,6 +2,7 @@
 
 pub mod decision;
 mod moment;
+pub mod scaler;
 pub mod settings;
 pub mod window;
 
