@@ -4,6 +4,7 @@ pub mod decision;
 mod moment;
 pub mod scaler;
 pub mod settings;
+pub mod stat_server;
 pub mod window;
 
 pub use moment::Moment;
