@@ -176,6 +176,8 @@ impl Platform {
 
     /// Stops everything: a short drain, SIGTERM, after the grace SIGKILL. Returns when nothing is left and all ports
     /// are free.
+    ///
+    /// Go on answering [`Event::Draining`], or drop the receiver of events: both spare the drain its limit.
     pub async fn shutdown(self) {
         let (answer, answered) = oneshot::channel();
         self.command(Command::Shutdown(answer));

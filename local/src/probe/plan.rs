@@ -7,6 +7,7 @@ use forebay_knative::api::{self, Container, Protocol};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Attempt, Target};
+use crate::failure::span;
 
 /// The probes of one container.
 #[derive(Debug)]
@@ -163,7 +164,7 @@ impl Check {
         match timeout(self.timeout, self.attempt.run(target)).await {
             Ok(result) => result,
             Err(_) => Err(Miss {
-                what: format!("{} timed out after {:?}", self.attempt, self.timeout),
+                what: format!("{} timed out after {}", self.attempt, span(self.timeout)),
                 refused: false,
             }),
         }
