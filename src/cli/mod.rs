@@ -3,7 +3,6 @@
 mod up;
 mod value;
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,9 +25,9 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Ask a running `forebay up` which listener, host, route, revision and endpoint a URL gets, and why
     Explain(Explain),
-    /// Stand beside a replica and end its process group when forebay is gone (used by forebay itself)
+    /// Outlive a killed forebay just long enough to end what it started (used by forebay itself)
     #[command(name = "__guard", hide = true)]
-    Guard(Guard),
+    Guard,
 }
 
 /// `forebay sample`.
@@ -57,13 +56,6 @@ pub(crate) struct Explain {
     /// A request header that the route may look at, e.g. -H 'knative-serving-tag: canary' (repeatable)
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = value::header)]
     pub headers: Vec<(String, String)>,
-}
-
-/// `forebay __guard`: its words belong to the platform that writes and reads them.
-#[derive(Debug, Args)]
-pub(crate) struct Guard {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
 }
 
 #[cfg(test)]

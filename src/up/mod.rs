@@ -2,15 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::cli::{Guard, Up};
+use crate::cli::Up;
 
 pub(crate) fn run(options: Up) -> ExitCode {
     tracing::debug!(?options);
     eprintln!("forebay up: this build has no platform to run services on");
-    ExitCode::FAILURE
-}
-
-pub(crate) fn guard(options: Guard) -> ExitCode {
-    tracing::debug!(?options);
     ExitCode::FAILURE
 }
