@@ -15,7 +15,8 @@ fn the_question_travels_escaped() {
 
 #[test]
 fn the_answer_is_status_and_body() {
-    let answer = parse("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\r\nurl is missing\n").unwrap();
+    let answer =
+        parse("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\r\nurl is missing\n").unwrap();
     assert_eq!(answer.status, 400);
     assert_eq!(answer.read(), ("url is missing\n".to_owned(), false));
     assert!(parse("SSH-2.0-x\r\n\r\n").is_none());
