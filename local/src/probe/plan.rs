@@ -68,7 +68,7 @@ impl Plan {
 }
 
 impl Check {
-    fn new(probe: &api::Probe, protocol: Protocol) -> Result<Self, String> {
+    pub(super) fn new(probe: &api::Probe, protocol: Protocol) -> Result<Self, String> {
         let seconds = |n: u32| Duration::from_secs(n.into());
         Ok(Self {
             attempt: Attempt::new(&probe.handler, protocol)?,
@@ -160,7 +160,7 @@ impl Check {
         }
     }
 
-    async fn once(&self, target: &Target<'_>) -> Result<(), Miss> {
+    pub(super) async fn once(&self, target: &Target<'_>) -> Result<(), Miss> {
         match timeout(self.timeout, self.attempt.run(target)).await {
             Ok(result) => result,
             Err(_) => Err(Miss {
