@@ -1,0 +1,82 @@
+//! What the world keeps of each object besides what was applied. Knows nothing of how it is computed.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::mark::Mark;
+use crate::api::{Configuration, DomainMapping, Revision, RevisionState, Route, RouteOwner};
+use crate::ingress::Ingress;
+use crate::rollout::Rollouts;
+use crate::traffic::Served;
+
+/// Reason of who wants a host that is somebody else's.
+pub(super) const LOST: &str = "DomainAlreadyClaimed";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ConfigurationRecord {
+    pub(super) object: Configuration,
+    /// The revision of the current generation.
+    pub(super) latest_created: Option<Arc<str>>,
+    /// The newest one that got ready.
+    pub(super) latest_ready: Option<Arc<str>>,
+    /// All of its revisions that are kept, oldest first.
+    pub(super) revisions: Vec<Arc<str>>,
+    pub(super) ready: Mark,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RouteRecord {
+    pub(super) object: Route,
+    /// What the KIngress says, flattened.
+    pub(super) served: Box<[Served]>,
+    /// Revisions it leads to, or may lead to, sorted: what keeps them reachable.
+    #[serde(skip)]
+    pub(super) holds: Box<[Arc<str>]>,
+    /// The last good one.
+    pub(super) ingress: Option<Arc<Ingress>>,
+    /// Only while one is under way.
+    pub(super) rollouts: Option<Box<Rollouts>>,
+    /// `AllTrafficAssigned`.
+    pub(super) assigned: Mark,
+    /// `IngressReady`.
+    pub(super) programmed: Mark,
+}
+
+impl RouteRecord {
+    /// Its hosts are its own. One that lost a host and never had any holds none, its own name's included.
+    pub(super) fn has_hosts(&self) -> bool {
+        let lost = self.programmed.verdict.why().is_some_and(|why| &*why.reason == LOST);
+        self.ingress.is_some() || !lost
+    }
+
+    /// The Service that keeps it.
+    pub(super) fn service(&self) -> Option<&Arc<str>> {
+        match self.object.owner {
+            RouteOwner::Service => Some(&self.object.metadata.name),
+            RouteOwner::User => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RevisionRecord {
+    pub(super) object: Arc<Revision>,
+    pub(super) state: RevisionState,
+    /// When it came to that state.
+    pub(super) since: SystemTime,
+    /// Routes that hold it.
+    #[serde(skip)]
+    pub(super) holders: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct MappingRecord {
+    pub(super) object: DomainMapping,
+    pub(super) ingress: Option<Arc<Ingress>>,
+    /// `DomainClaimed`.
+    pub(super) claimed: Mark,
+    /// `ReferenceResolved`.
+    pub(super) resolved: Mark,
+}

@@ -1,0 +1,20 @@
+//! Knative's behaviour, one file each: manifests in, conditions and KIngresses out.
+
+mod stage;
+
+mod domain_mapping;
+mod failed_revisions;
+mod garbage;
+mod generations;
+mod host_conflicts;
+mod ingress_shape;
+mod memory;
+mod reachability;
+mod restart;
+mod revision_names;
+mod rollout;
+mod standalone;
+mod tags;
+mod traffic;
+mod unresolved_targets;
+mod visibility;
