@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use crate::gate::{Gate, Permit};
+use crate::gate::Gate;
+use crate::permit::Permit;
 
 /// An address that serves requests. It survives updates as the same object; an address that was retired and comes back is
 /// a new one.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use forebay_base::rng::Rng;
 
 use crate::endpoint::{Endpoint, EndpointLease, Kind, Load, Seat};
-use crate::gate::{Gate, Permit};
+use crate::gate::Gate;
+use crate::permit::Permit;
 
 /// The endpoints of one cluster at one moment. Cloning is one reference count.
 #[derive(Clone, Default)]

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::room::{Bounds, Full, Room};
+use crate::permit::Permit;
+use crate::room::{Bounds, Called, Full, Room};
 use crate::wait::Wait;
 use crate::word::{ONE, WAITERS, Word};
 
@@ -249,54 +249,6 @@ impl Gate {
 impl AsRef<Gate> for Gate {
     fn as_ref(&self) -> &Gate {
         self
-    }
-}
-
-/// Leave to run. Dropping it frees the slot, or hands it to the oldest who waits.
-#[must_use = "dropping a permit gives it back"]
-pub struct Permit<G: AsRef<Gate> = Arc<Gate>> {
-    /// `None` once it no longer counts.
-    gate: Option<G>,
-}
-
-impl<G: AsRef<Gate>> Permit<G> {
-    /// For a slot that is taken already.
-    pub(crate) fn of(gate: G) -> Self {
-        Self { gate: Some(gate) }
-    }
-
-    /// Ends without giving anything back: the slot went away before.
-    pub(crate) fn forget(mut self) {
-        self.gate = None;
-    }
-}
-
-impl<G: AsRef<Gate>> Drop for Permit<G> {
-    fn drop(&mut self) {
-        if let Some(gate) = &self.gate {
-            gate.as_ref().release(1);
-        }
-    }
-}
-
-/// Wakers to call; one needs no memory.
-#[derive(Default)]
-struct Called {
-    first: Option<Waker>,
-    rest: Vec<Waker>,
-}
-
-impl Called {
-    fn push(&mut self, waker: Option<Waker>) {
-        match (&self.first, waker) {
-            (_, None) => {}
-            (None, first) => self.first = first,
-            (Some(_), Some(waker)) => self.rest.push(waker),
-        }
-    }
-
-    fn wake(self) {
-        self.first.into_iter().chain(self.rest).for_each(Waker::wake);
     }
 }
 

@@ -8,16 +8,15 @@ mod endpoint;
 mod endpoints;
 mod gate;
 mod meter;
+mod permit;
 mod room;
 mod wait;
 mod word;
 
 pub use endpoint::{Endpoint, EndpointLease, Seat};
 pub use endpoints::Endpoints;
-pub use gate::{Capacity, Gate, Permit, Totals};
+pub use gate::{Capacity, Gate, Totals};
 pub use meter::{Meter, Sample};
+pub use permit::Permit;
 pub use room::{Bounds, Full};
 pub use wait::Wait;
-
-#[cfg(test)]
-mod tests;

@@ -67,7 +67,8 @@ impl Meter {
     /// Time that runs backwards counts as standing still, as in Knative.
     #[inline]
     fn advance(&self, now: u64) {
-        let passed = now.saturating_sub(self.last.get());
+        let now = now.max(self.last.get());
+        let passed = now - self.last.get();
         self.area.set(self.area.get() + passed * u64::from(self.level.get()));
         self.elapsed.set(self.elapsed.get() + passed);
         self.last.set(now);

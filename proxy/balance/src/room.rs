@@ -72,6 +72,11 @@ impl Room {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.capacity()
+    }
+
     /// When the oldest came.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.places.iter().find(|place| !place.left).map(|place| place.since)
@@ -143,11 +148,32 @@ impl Room {
             self.places.retain(|place| !place.left);
             self.gaps = 0;
         }
-        if self.places.is_empty() && self.places.capacity() > KEPT {
-            self.places.shrink_to(KEPT);
+        if self.places.len() < self.places.capacity() / 4 && self.places.capacity() > KEPT {
+            self.places.shrink_to((self.places.len() * 2).max(KEPT));
         }
     }
 }
 
-/// Places an empty room keeps memory for; a burst's thousands go back.
+/// Wakers to call; one needs no memory.
+#[derive(Default)]
+pub(crate) struct Called {
+    first: Option<Waker>,
+    rest: Vec<Waker>,
+}
+
+impl Called {
+    pub(crate) fn push(&mut self, waker: Option<Waker>) {
+        match (&self.first, waker) {
+            (_, None) => {}
+            (None, first) => self.first = first,
+            (Some(_), Some(waker)) => self.rest.push(waker),
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        self.first.into_iter().chain(self.rest).for_each(Waker::wake);
+    }
+}
+
+/// Places a room keeps memory for in any case; a burst's thousands go back.
 const KEPT: usize = 16;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::gate::{Gate, Permit};
+use crate::gate::Gate;
+use crate::permit::Permit;
 use crate::room::{Standing, Ticket};
 
 /// Becomes a [`Permit`] in its turn. Dropping it leaves the queue at once; if its turn had come, the permit goes to the next.

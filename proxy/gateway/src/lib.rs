@@ -1,1 +1,200 @@
-//! The gateway role: xDS in, workers out, concurrency reported. Knows nothing of Kubernetes.
+//! The gateway role: configuration in over xDS, traffic through the engine's workers, load out to the autoscaler, an admin
+//! interface beside it. Owns the thread that does all but the traffic; knows nothing of Kubernetes or of who runs the control
+//! plane.
+
+mod dns;
+mod explain;
+mod provider;
+mod reporter;
+mod subscriber;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use forebay_engine::{Bound, Fleet, Options};
+use forebay_model::Model;
+use forebay_net::{Phase, Plan, Ramp};
+use forebay_telemetry::{Cluster, Http, Registry, Totals};
+use thiserror::Error;
+use tokio::sync::{Notify, watch};
+
+pub use forebay_xds_client::{Config as Xds, Mode, Target};
+
+/// How a gateway is started.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where its configuration comes from.
+    pub xds: Xds,
+    /// Worker threads.
+    pub workers: usize,
+    /// Downstream connections at once, over all listeners.
+    pub max_connections: usize,
+    /// Where the admin interface listens; loopback, unless somebody knows better.
+    pub admin: SocketAddr,
+    /// What the autoscaler knows this gateway by: `pod_name` in its reports.
+    pub name: String,
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No threads.
+    #[error(transparent)]
+    Workers(#[from] forebay_engine::StartError),
+    /// The admin interface cannot listen.
+    #[error("admin interface: {0}")]
+    Admin(#[from] forebay_net::BindError),
+    /// No event loop or no thread for the rest.
+    #[error("cannot start the gateway's own thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the gateway's threads share. No worker takes its locks.
+pub(crate) struct Shared {
+    pub(crate) fleet: Fleet,
+    pub(crate) registry: Registry,
+    pub(crate) model: Mutex<Model>,
+    pub(crate) config: Config,
+    pub(crate) started: Instant,
+    /// Whether the stream to the control plane stands.
+    pub(crate) connected: watch::Sender<bool>,
+    /// Raised whenever listeners changed.
+    pub(crate) listeners: watch::Sender<u64>,
+    pub(crate) failing: AtomicBool,
+    pub(crate) quit: Notify,
+    /// Clusters whose names are being resolved.
+    pub(crate) dns: dns::Resolving,
+}
+
+impl Shared {
+    pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts to drain in the background. Once only; a second call changes nothing.
+    pub(crate) fn drain(self: &Arc<Self>, plan: Plan) {
+        if self.fleet.drain().phase() == Phase::Running {
+            let shared = self.clone();
+            tokio::spawn(async move {
+                shared.fleet.drain().run(plan).await;
+            });
+        }
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    admin: SocketAddr,
+    stop: Arc<Notify>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Binds the admin interface, starts workers and subscribes. Returns at once; requests are served when the first
+    /// configuration has come.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        forebay_net::limits::raise_open_files();
+        let registry = Registry::new();
+        let (reports, heard) = tokio::sync::mpsc::unbounded_channel();
+        let admin = forebay_net::Bound::bind(config.admin, 1, forebay_net::Options::default())?;
+        let fleet = Fleet::start(Options {
+            workers: config.workers,
+            max_connections: config.max_connections,
+            registry: registry.clone(),
+            reports,
+        })?;
+        let shared = Arc::new(Shared {
+            fleet,
+            registry,
+            model: Mutex::new(Model::new()),
+            config,
+            started: Instant::now(),
+            connected: watch::Sender::new(false),
+            listeners: watch::Sender::new(0),
+            failing: AtomicBool::new(false),
+            quit: Notify::new(),
+            dns: dns::Resolving::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stop = Arc::new(Notify::new());
+        let (own, stopped, address) = (shared.clone(), stop.clone(), admin.address);
+        let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
+            runtime.block_on(async move {
+                let local = tokio::task::LocalSet::new();
+                local.spawn_local(reporter::run(heard, own.config.name.clone()));
+                for socket in admin.sockets {
+                    local.spawn_local(provider::serve(own.clone(), socket));
+                }
+                let xds = own.config.xds.clone();
+                let subscribing = forebay_xds_client::run(xds, subscriber::Subscribed::new(own), stopped.notified());
+                local.run_until(subscribing).await;
+            });
+        })?;
+        Ok(Self { shared, admin: address, stop, thread })
+    }
+
+    /// Where the admin interface listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What is being listened on.
+    pub fn bound(&self) -> Vec<Bound> {
+        self.shared.fleet.bound()
+    }
+
+    /// Waits until something is being listened on.
+    pub async fn listening(&self) -> Vec<Bound> {
+        let mut changes = self.shared.listeners.subscribe();
+        loop {
+            let bound = self.bound();
+            if !bound.is_empty() || changes.changed().await.is_err() {
+                return bound;
+            }
+        }
+    }
+
+    /// Whether the stream to the control plane stands.
+    pub fn is_connected(&self) -> bool {
+        *self.shared.connected.borrow()
+    }
+
+    /// Totals of a cluster; `None` while it has had no request.
+    pub fn cluster(&self, name: &str) -> Option<Totals<Cluster>> {
+        self.shared.registry.cluster(name)
+    }
+
+    /// Totals of a connection manager.
+    pub fn http(&self, stat_prefix: &str) -> Option<Totals<Http>> {
+        self.shared.registry.http(stat_prefix)
+    }
+
+    /// Requests waiting and running for a cluster, over all workers.
+    pub fn load(&self, cluster: &str) -> (u32, u32) {
+        let model = self.shared.model();
+        model.cluster(cluster).map_or((0, 0), |c| (c.gate.waiting(), c.gate.in_flight()))
+    }
+
+    /// Done when somebody asks the process to end by the admin interface.
+    pub async fn asked_to_quit(&self) {
+        self.shared.quit.notified().await;
+    }
+
+    /// Ends: no new connections, what is in flight may finish within `grace`.
+    pub async fn shutdown(self, grace: Duration) {
+        self.shared.failing.store(true, Ordering::Relaxed);
+        let plan = Plan { drain: Duration::ZERO, grace: Some(grace), ramp: Ramp::Immediate };
+        self.shared.fleet.close_listeners();
+        self.shared.fleet.drain().run(plan).await;
+        self.shared.fleet.flush();
+        self.stop.notify_one();
+        let ended = tokio::task::spawn_blocking(move || self.thread.join());
+        let _ = ended.await;
+        if let Some(shared) = Arc::into_inner(self.shared) {
+            let _ = tokio::task::spawn_blocking(move || shared.fleet.stop()).await;
+        }
+    }
+}

@@ -1,1 +1,18 @@
 //! Listeners, sniffing, timers, drain. Knows no HTTP semantics.
+
+pub mod accept;
+pub mod clock;
+pub mod drain;
+pub mod limits;
+pub mod listener;
+pub mod sniff;
+pub mod timer;
+mod wheel;
+
+pub use accept::{Accepted, Acceptor, Refused};
+pub use clock::{Clock, Micros};
+pub use drain::{Drain, Guard, Phase, Plan, Ramp, WorkerDrain};
+pub use limits::{Limit, Slot};
+pub use listener::{BindError, Bound, Options};
+pub use sniff::{Sniff, sniff};
+pub use timer::{Timeout, Timer};

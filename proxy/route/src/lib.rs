@@ -10,26 +10,30 @@
 mod action;
 mod domain;
 mod explain;
+mod header_match;
 mod headers;
 mod matcher;
 mod pattern;
+mod query_match;
 mod redirect;
 mod request;
 mod retry;
 mod rewrite;
 mod shards;
 mod table;
+#[cfg(test)]
+mod testing;
 mod text;
 mod virtual_host;
 mod weighted;
 
 pub use action::{Action, Direct, Forward};
 pub use domain::Via;
+pub use header_match::{HeaderKey, HeaderMatch, HeaderRule};
 pub use headers::{HeaderAdd, HeaderAddAction, HeaderOps, InvalidValue, Value};
-pub use matcher::{
-    Fraction, HeaderKey, HeaderMatch, HeaderRule, PathMatch, PathRule, QueryMatch, QueryRule, RouteMatch,
-};
+pub use matcher::{Fraction, PathMatch, PathRule, RouteMatch};
 pub use pattern::{InvalidPattern, Pattern};
+pub use query_match::{QueryMatch, QueryRule};
 pub use redirect::{Redirect, RedirectPath};
 pub use request::RequestView;
 pub use retry::{Retry, RetryOn};

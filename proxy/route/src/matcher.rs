@@ -2,15 +2,14 @@
 //! they cannot disagree.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use forebay_base::rng::Rng;
-use smallvec::SmallVec;
 
+use crate::header_match::HeaderMatch;
 use crate::pattern::Pattern;
+use crate::query_match::QueryMatch;
 use crate::request::RequestView;
-use crate::text::TextMatch;
 
 /// A route's whole condition; every part must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,167 +123,6 @@ impl fmt::Display for PathMatch {
     }
 }
 
-/// A condition on a header, or on a pseudo header.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeaderMatch {
-    pub key: HeaderKey,
-    pub rule: HeaderRule,
-    /// The verdict is turned round. A header that is missing still does not match, save for [`HeaderRule::Present`].
-    pub invert: bool,
-    /// A missing header counts as an empty one.
-    pub missing_is_empty: bool,
-}
-
-impl HeaderMatch {
-    /// `name` in any case.
-    pub fn new(name: &str, rule: HeaderRule) -> Self {
-        Self { key: HeaderKey::parse(name), rule, invert: false, missing_is_empty: false }
-    }
-
-    fn matches<R: RequestView + ?Sized>(&self, req: &R) -> bool {
-        let mut joined = SmallVec::new();
-        let found = self.key.value(req, &mut joined);
-        let value = match found {
-            Some(value) => value,
-            None if self.missing_is_empty => &[],
-            None => return matches!(self.rule, HeaderRule::Present(wanted) if wanted == self.invert),
-        };
-        let verdict = match &self.rule {
-            HeaderRule::Present(wanted) => *wanted,
-            HeaderRule::Range(range) => number(value).is_some_and(|n| range.contains(&n)),
-            HeaderRule::Text(text) => text.matches(value),
-        };
-        verdict != self.invert
-    }
-}
-
-impl fmt::Display for HeaderMatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let not = if self.invert { "not: " } else { "" };
-        write!(f, "{not}header {} ", self.key)?;
-        match &self.rule {
-            HeaderRule::Present(true) => f.write_str("is present"),
-            HeaderRule::Present(false) => f.write_str("is absent"),
-            HeaderRule::Range(range) => write!(f, "is a number from {} to below {}", range.start, range.end),
-            HeaderRule::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-/// Which header, resolved once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderKey {
-    /// `:authority`, and `host`, which is the same thing.
-    Authority,
-    Method,
-    /// Lower-case.
-    Name(Arc<str>),
-    Path,
-    Scheme,
-}
-
-impl HeaderKey {
-    /// A name in any case; pseudo headers with their colon.
-    pub fn parse(name: &str) -> Self {
-        match &*name.to_ascii_lowercase() {
-            ":authority" | "host" => Self::Authority,
-            ":method" => Self::Method,
-            ":path" => Self::Path,
-            ":scheme" => Self::Scheme,
-            name => Self::Name(name.into()),
-        }
-    }
-
-    /// The value; several are joined by a comma in `joined`, as Envoy does.
-    fn value<'a, R: RequestView + ?Sized>(
-        &self,
-        req: &'a R,
-        joined: &'a mut SmallVec<[u8; JOINED]>,
-    ) -> Option<&'a [u8]> {
-        let present = |value: &'a [u8]| (!value.is_empty()).then_some(value);
-        match self {
-            Self::Authority => present(req.authority()),
-            Self::Method => present(req.method()),
-            Self::Path => present(req.path()),
-            Self::Scheme => present(req.scheme()),
-            Self::Name(name) => {
-                let mut first = None;
-                let mut count = 0usize;
-                req.each_header(name, &mut |value| {
-                    count += 1;
-                    match (count, first) {
-                        (2, Some(before)) => joined.extend_from_slice(before),
-                        (1, _) => first = Some(value),
-                        _ => {}
-                    }
-                    if count > 1 {
-                        joined.push(b',');
-                        joined.extend_from_slice(value);
-                    }
-                });
-                if count > 1 { Some(joined) } else { first }
-            }
-        }
-    }
-}
-
-impl fmt::Display for HeaderKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Authority => ":authority",
-            Self::Method => ":method",
-            Self::Name(name) => name,
-            Self::Path => ":path",
-            Self::Scheme => ":scheme",
-        })
-    }
-}
-
-/// What is asked of a header's value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HeaderRule {
-    /// There (`true`) or not there (`false`).
-    Present(bool),
-    /// A decimal integer within.
-    Range(Range<i64>),
-    Text(TextMatch),
-}
-
-/// A condition on a query parameter, as it stands in the path, not decoded. Of several with one name the first counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueryMatch {
-    /// Case-sensitive.
-    pub name: Arc<str>,
-    pub rule: QueryRule,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum QueryRule {
-    /// There (`true`) or not there (`false`).
-    Present(bool),
-    Text(TextMatch),
-}
-
-impl QueryMatch {
-    fn matches(&self, path: &[u8]) -> bool {
-        match (&self.rule, query_value(path, self.name.as_bytes())) {
-            (QueryRule::Present(wanted), value) => value.is_some() == *wanted,
-            (QueryRule::Text(text), value) => value.is_some_and(|value| text.matches(value)),
-        }
-    }
-}
-
-impl fmt::Display for QueryMatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "query parameter {} ", self.name)?;
-        match &self.rule {
-            QueryRule::Present(true) => f.write_str("is present"),
-            QueryRule::Present(false) => f.write_str("is absent"),
-            QueryRule::Text(text) => text.fmt(f),
-        }
-    }
-}
-
 /// A share of traffic, drawn anew for each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fraction {
@@ -315,25 +153,9 @@ impl fmt::Display for Miss<'_> {
     }
 }
 
-/// Bytes of joined header values kept on the stack; matched headers with several values are rare and short.
-const JOINED: usize = 256;
-
 fn is_grpc<R: RequestView + ?Sized>(req: &R) -> bool {
     let Some(kind) = req.header("content-type") else { return false };
     kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
-}
-
-/// A signed decimal integer, blanks around it allowed, nothing else.
-fn number(value: &[u8]) -> Option<i64> {
-    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
-}
-
-fn query_value<'a>(path: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = memchr::memchr(b'?', path)?;
-    path[at + 1..].split(|byte| *byte == b'&').find_map(|pair| {
-        let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-        (&pair[..equals] == name).then(|| pair.get(equals + 1..).unwrap_or_default())
-    })
 }
 
 #[cfg(test)]

@@ -71,16 +71,25 @@ impl InvalidPattern {
 
 /// Bytes and ASCII classes as in RE2 (`\d` is `[0-9]`); Unicode only where the expression asks for it (`\pL`, `[é]`).
 pub(crate) fn compile(text: &str) -> Result<Regex, InvalidPattern> {
-    let with = |unicode: bool| {
-        Regex::builder()
-            .configure(Config::new().nfa_size_limit(Some(Pattern::SIZE_LIMIT)).utf8_empty(false))
-            .syntax(syntax::Config::new().unicode(unicode).utf8(false))
-            .build(text)
-    };
-    with(false).or_else(|_| with(true)).map_err(|error| {
-        // A syntax error draws the expression over several lines; its last line says what is wrong.
-        let shown = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
-        InvalidPattern::new(text, shown.lines().last().unwrap_or_default().trim_start_matches("error: "))
+    compile_as(text, false).or_else(|_| compile_as(text, true))
+}
+
+fn compile_as(text: &str, unicode: bool) -> Result<Regex, InvalidPattern> {
+    let built = Regex::builder()
+        .configure(Config::new().nfa_size_limit(Some(Pattern::SIZE_LIMIT)).utf8_empty(false))
+        .syntax(syntax::Config::new().unicode(unicode).utf8(false))
+        .build(text);
+    built.map_err(|error| {
+        let reason = match (error.size_limit(), error.syntax_error()) {
+            (Some(limit), _) => format!("its program would be larger than {limit} bytes"),
+            // The error draws the expression over several lines; the last one says what is wrong.
+            (None, Some(syntax)) => {
+                let drawn = syntax.to_string();
+                drawn.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            }
+            (None, None) => error.to_string(),
+        };
+        InvalidPattern::new(text, reason)
     })
 }
 

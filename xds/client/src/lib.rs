@@ -1,1 +1,170 @@
 //! One ADS stream from the subscriber's side. Knows nothing of Kubernetes or HTTP proxying.
+//!
+//! [`run`] keeps a stream to a control plane, hands every change to a [`Subscriber`] and answers with its verdict. While
+//! the control plane is away nothing changes for the subscriber: what it has stays, and on return only differences come.
+
+mod backoff;
+mod link;
+mod session;
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use forebay_proto::envoy::config::core::v3::node::UserAgentVersionType;
+use forebay_proto::envoy::config::core::v3::{Locality, Node};
+use forebay_proto::type_url;
+use forebay_xds_wire::client::{Delta, StateOfTheWorld};
+
+pub use forebay_xds_wire::client::{Rejection, Resource};
+
+/// Where the control plane listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `host:port`; the host is resolved anew for every connection.
+    Tcp(String),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Tcp(address) => f.write_str(address),
+            Target::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The protocol variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Only differences travel, and each resource has a version of its own.
+    #[default]
+    Delta,
+    /// Clusters and listeners travel as whole lists. VHDS does not exist here.
+    StateOfTheWorld,
+}
+
+/// How to subscribe.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the control plane listens.
+    pub target: Target,
+    /// What it knows this proxy by: `node.id`.
+    pub node_id: String,
+    /// `node.cluster`.
+    pub cluster: String,
+    /// The protocol variant.
+    pub mode: Mode,
+    /// Types of which everything is wanted from the start; clusters and listeners unless changed. The others are asked for
+    /// by name, as the subscriber's interests say.
+    pub wildcards: Vec<String>,
+    /// `node.locality`, if it has one.
+    pub locality: Option<Locality>,
+}
+
+impl Config {
+    /// Delta, clusters and listeners in full.
+    pub fn new(target: Target, node_id: impl Into<String>, cluster: impl Into<String>) -> Self {
+        Self {
+            target,
+            node_id: node_id.into(),
+            cluster: cluster.into(),
+            mode: Mode::Delta,
+            wildcards: vec![type_url::CLUSTER.to_owned(), type_url::LISTENER.to_owned()],
+            locality: None,
+        }
+    }
+
+    fn node(&self) -> Node {
+        Node {
+            id: self.node_id.clone(),
+            cluster: self.cluster.clone(),
+            locality: self.locality.clone(),
+            user_agent_name: "forebay".to_owned(),
+            user_agent_version_type: Some(UserAgentVersionType::UserAgentVersion(
+                env!("CARGO_PKG_VERSION").to_owned(),
+            )),
+            client_features: vec![
+                "envoy.lb.does_not_support_overprovisioning".to_owned(),
+                "xds.config.supports-resource-ttl".to_owned(),
+                "xds.config.supports-resource-in-sotw".to_owned(),
+            ],
+            ..Node::default()
+        }
+    }
+}
+
+/// What a response changed, of one type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// State of the world, LDS and CDS: `added` is all there is, and what it leaves out is gone.
+    pub full: bool,
+    /// New or changed, each name once. Without `full` some may be the same as before.
+    pub added: Vec<Resource>,
+    /// Gone, or asked for and not there (delta), or at the end of its time to live.
+    pub removed: Vec<String>,
+}
+
+/// Names that are wanted, or no longer, of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interest {
+    /// The type.
+    pub type_url: String,
+    /// Wanted from now on. Naming one again does nothing.
+    pub add: Vec<String>,
+    /// No longer wanted; the subscriber has let go of what they brought.
+    pub remove: Vec<String>,
+}
+
+/// What the subscriber makes of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Resources that were refused. All others are in use when this is returned: the answer says so to the control plane.
+    pub rejected: Vec<Rejection>,
+    /// What else is needed now, or no longer.
+    pub interests: Vec<Interest>,
+}
+
+/// What the subscriber makes of the time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tick {
+    /// When to be asked again, at the latest.
+    pub next: Option<Instant>,
+    /// What else is needed now, or no longer.
+    pub interests: Vec<Interest>,
+}
+
+/// Who uses the resources.
+pub trait Subscriber {
+    /// Puts a change to use.
+    fn apply(&mut self, type_url: &str, change: Change) -> Outcome;
+
+    /// State of the world: the name was asked for 15 s ago and did not come. (Delta says so in [`Change::removed`].)
+    fn does_not_exist(&mut self, type_url: &str, name: &str) -> Vec<Interest> {
+        let _ = (type_url, name);
+        Vec::new()
+    }
+
+    /// The stream to the control plane stands, or was lost.
+    fn connected(&mut self, up: bool) {
+        let _ = up;
+    }
+
+    /// Time has passed: called at the start, after every change, and at [`Tick::next`].
+    fn tick(&mut self, now: Instant) -> Tick {
+        let _ = now;
+        Tick::default()
+    }
+}
+
+/// Subscribes until `shutdown` resolves, and gives the subscriber back. Lost connections are taken up again with growing
+/// pauses (10 ms to 15 s); nothing the control plane does or fails to do ends this.
+pub async fn run<S: Subscriber>(config: Config, subscriber: S, shutdown: impl Future<Output = ()>) -> S {
+    match config.mode {
+        Mode::Delta => session::run::<Delta, S>(config, subscriber, shutdown).await,
+        Mode::StateOfTheWorld => session::run::<StateOfTheWorld, S>(config, subscriber, shutdown).await,
+    }
+}

@@ -1,0 +1,111 @@
+//! One worker's mirror of the configuration: clusters by index, tables by name. Knows no sockets.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use forebay_balance::Meter;
+use forebay_model::Cluster;
+use forebay_route::{ClusterIx, Table};
+use forebay_telemetry::{ClusterStats, Source};
+use hashbrown::HashMap;
+
+/// A cluster as one worker sees it. The object outlives updates; what it holds is replaced.
+pub(crate) struct ClusterState {
+    current: RefCell<Rc<Cluster>>,
+    /// This worker's part of the revision's concurrency.
+    pub(crate) meter: Meter,
+    /// When the meter was last read, in the worker's microseconds.
+    pub(crate) since: Cell<u64>,
+    /// Waiting requests that the autoscaler was last told of, all workers'.
+    pub(crate) told: Cell<u32>,
+    /// Whether the meter is on the list of those that have something to say.
+    pub(crate) listed: Cell<bool>,
+    stats: OnceCell<ClusterStats>,
+}
+
+impl ClusterState {
+    fn new(cluster: Arc<Cluster>) -> Self {
+        Self {
+            current: RefCell::new(Rc::new((*cluster).clone())),
+            meter: Meter::default(),
+            since: Cell::new(0),
+            told: Cell::new(0),
+            listed: Cell::new(false),
+            stats: OnceCell::new(),
+        }
+    }
+
+    /// What is in force now; a request keeps what it began with.
+    #[inline]
+    pub(crate) fn now(&self) -> Rc<Cluster> {
+        self.current.borrow().clone()
+    }
+
+    /// This worker's counters, made on first use so that an idle revision has none.
+    #[inline]
+    pub(crate) fn stats(&self, source: &Source) -> &ClusterStats {
+        self.stats.get_or_init(|| source.cluster(&self.current.borrow().config.name))
+    }
+}
+
+/// The mirror.
+#[derive(Default)]
+pub(crate) struct Config {
+    clusters: RefCell<Vec<Option<Rc<ClusterState>>>>,
+    tables: RefCell<HashMap<Arc<str>, Rc<Table>, foldhash::fast::FixedState>>,
+}
+
+impl Config {
+    /// The cluster of an index.
+    #[inline]
+    pub(crate) fn cluster(&self, ix: ClusterIx) -> Option<Rc<ClusterState>> {
+        self.clusters.borrow().get(ix.0 as usize).cloned().flatten()
+    }
+
+    /// The table of a name.
+    #[inline]
+    pub(crate) fn table(&self, name: &str) -> Option<Rc<Table>> {
+        self.tables.borrow().get(name).cloned()
+    }
+
+    pub(crate) fn set_table(&self, name: &Arc<str>, table: Option<&Arc<Table>>) {
+        let mut tables = self.tables.borrow_mut();
+        match table {
+            Some(table) => drop(tables.insert(name.clone(), Rc::new((**table).clone()))),
+            None => drop(tables.remove(name)),
+        }
+    }
+
+    /// Replaces a cluster; the ids of endpoints that it no longer has.
+    pub(crate) fn set_cluster(&self, ix: ClusterIx, cluster: Option<&Arc<Cluster>>) -> Vec<u64> {
+        let mut clusters = self.clusters.borrow_mut();
+        let at = ix.0 as usize;
+        if clusters.len() <= at {
+            clusters.resize_with(at + 1, || None);
+        }
+        let Some(slot) = clusters.get_mut(at) else { return Vec::new() };
+        let ids = |c: &Cluster| c.endpoints.list().iter().map(|e| e.id).collect::<Vec<u64>>();
+        match (slot.as_ref(), cluster) {
+            (None, None) => Vec::new(),
+            (None, Some(new)) => {
+                *slot = Some(Rc::new(ClusterState::new(new.clone())));
+                Vec::new()
+            }
+            (Some(old), None) => {
+                let gone = ids(&old.now());
+                *slot = None;
+                gone
+            }
+            (Some(state), Some(new)) => {
+                let mut gone = ids(&state.now());
+                if !gone.is_empty() {
+                    let stay = ids(new);
+                    gone.retain(|id| !stay.contains(id));
+                }
+                *state.current.borrow_mut() = Rc::new((**new).clone());
+                gone
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! An HTTP/1.1 connection: requests one after the other until somebody has had enough. Knows no request's meaning.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use forebay_http::h1::{HeadError, Leg, RequestMeta};
+use forebay_net::{Guard, Phase, Timeout};
+use forebay_telemetry::Http;
+use tokio::net::TcpStream;
+
+use super::Listening;
+use crate::exchange::{After, Asked, Exchange, Peer, refuse, run};
+use crate::fault::Fault;
+use crate::worker::Worker;
+
+/// Bytes read and dropped after the last response, so that a client still sending sees it instead of a reset.
+const LINGER: usize = 256 * 1024;
+
+/// Serves the connection to its end.
+pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: TcpStream) {
+    let stats = on.http().stats.clone();
+    stats.inc(Http::DownstreamCxHttp1Total);
+    stats.inc(Http::DownstreamCxHttp1Active);
+    let mut leg = Leg::new(stream, worker.buffers.clone(), None);
+    let mut guard = worker.drain.guard();
+    let mut idle = worker.timer.never();
+    let mut first = true;
+    loop {
+        let (x, after) = match next(worker, on, &mut leg, &mut guard, &mut idle, first).await {
+            Next::Request(mut x, meta) => {
+                stats.inc(Http::DownstreamRqHttp1Total);
+                let asked = Asked {
+                    framing: meta.framing,
+                    keep_alive: meta.keep_alive,
+                    expects_continue: meta.expects_continue,
+                    upgrade: meta.upgrade,
+                };
+                let after = run(worker, on, peer, asked, &mut x, &mut leg).await;
+                (x, after)
+            }
+            Next::Bad(mut x, fault) => {
+                let after = Box::pin(refuse(worker, on, peer, fault, &mut x, &mut leg)).await;
+                (x, after)
+            }
+            Next::End => break,
+        };
+        worker.give_back_exchange(x);
+        first = false;
+        if after == After::Close {
+            if leg.has_sent_all() && !leg.is_idle() {
+                Box::pin(linger(worker, on, &mut leg)).await;
+            }
+            break;
+        }
+    }
+    stats.dec(Http::DownstreamCxHttp1Active);
+}
+
+/// What a connection brings next.
+enum Next {
+    Request(Box<Exchange>, RequestMeta),
+    Bad(Box<Exchange>, Fault),
+    End,
+}
+
+/// Waits for the next request's head. An idle connection holds neither buffer nor exchange.
+async fn next(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    leg: &mut Leg,
+    guard: &mut Guard,
+    idle: &mut Timeout,
+    first: bool,
+) -> Next {
+    let mut x: Option<Box<Exchange>> = None;
+    let mut reading = false;
+    let limits = on.http().limits;
+    arm(idle, on.http().manager.idle_timeout);
+    let next = poll_fn(|cx| {
+        let mut spare = x.take().unwrap_or_else(|| worker.lend_exchange());
+        match leg.poll_request(cx, &mut spare.req, &limits) {
+            Poll::Ready(Ok(Some(meta))) => return Poll::Ready(Next::Request(spare, meta)),
+            Poll::Ready(Ok(None)) => return Poll::Ready(Next::End),
+            Poll::Ready(Err(HeadError::Reject(why))) => return Poll::Ready(Next::Bad(spare, Fault::Head(why))),
+            Poll::Ready(Err(_)) => return Poll::Ready(Next::End),
+            Poll::Pending => {}
+        }
+        if leg.buffered() > 0 {
+            // Part of a head: from here on the clock is that of the head.
+            if !reading {
+                reading = true;
+                let limit = on.http().manager.request_headers_timeout;
+                if !limit.is_zero() {
+                    arm(idle, limit);
+                }
+            }
+            x = Some(spare);
+        } else {
+            worker.give_back_exchange(spare);
+        }
+        if idle.poll_expired(cx).is_ready() {
+            let stats = &on.http().stats;
+            if let Some(spare) = x.take() {
+                stats.inc(Http::DownstreamRqHeaderTimeout);
+                return Poll::Ready(Next::Bad(spare, Fault::HeadersLate));
+            }
+            stats.inc(Http::DownstreamCxIdleTimeout);
+            return Poll::Ready(Next::End);
+        }
+        while let Poll::Ready(phase) = guard.poll_phase(cx) {
+            // A connection that is waiting for nothing is the first to go; one that has just been opened gets its turn.
+            if phase >= Phase::Closing || (phase == Phase::Draining && !reading && !first) {
+                return Poll::Ready(Next::End);
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+    idle.stop();
+    next
+}
+
+fn arm(timeout: &mut Timeout, limit: Duration) {
+    if limit.is_zero() { timeout.stop() } else { timeout.reset(limit) }
+}
+
+/// Lets the client read the last response: closing with unread bytes in the kernel would reset it away.
+async fn linger(worker: &Rc<Worker>, on: &Rc<Listening>, leg: &mut Leg) {
+    let patience = on.http().manager.delayed_close_timeout;
+    if patience.is_zero() {
+        return;
+    }
+    leg.shutdown();
+    let mut late = worker.timer.after(patience);
+    poll_fn(|cx| {
+        if late.poll_expired(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        leg.poll_discard(cx, LINGER)
+    })
+    .await;
+}
+

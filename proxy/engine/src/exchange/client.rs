@@ -1,0 +1,107 @@
+//! The leg towards the client, as an exchange needs it, over both protocols. Knows no routing.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use forebay_http::h1::{Framing, Gone, Leg, Persist};
+use forebay_http::h2::ServerStream;
+use forebay_http::{Head, Sink, Source, Version};
+
+/// A client whose request is being served.
+pub(crate) trait Client: Source + Sink {
+    /// Begins the response. `framing` is what HTTP/1.1 would need; `persist` is meaningless in HTTP/2.
+    fn respond(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) -> io::Result<()>;
+    /// Sends an interim response.
+    fn inform(&mut self, head: &Head) -> io::Result<()>;
+    /// Ready when the client closes or breaks off while its request is being served.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Gone>;
+    /// Whether a client that closed its half has turned out to be gone altogether.
+    fn is_broken(&self) -> bool;
+    /// Whether the request's body has been read.
+    fn has_read_all(&self) -> bool;
+    /// Bytes of the body that are here already; all of it if `n` of them are.
+    fn buffered(&self) -> usize;
+    /// Ends the exchange without an end: the client must see that the response is not whole.
+    fn abort(&mut self);
+    /// Turns the connection into a tunnel; false where the protocol has none.
+    fn tunnel(&mut self) -> bool;
+    /// Closes our half of a tunnel.
+    fn shutdown(&mut self);
+}
+
+impl Client for Leg {
+    fn respond(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) -> io::Result<()> {
+        self.start_response(head, framing, persist, to);
+        Ok(())
+    }
+
+    fn inform(&mut self, head: &Head) -> io::Result<()> {
+        self.start_response(head, Framing::None, Persist::Default, Version::H11);
+        Ok(())
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Gone> {
+        Leg::poll_gone(self, cx)
+    }
+
+    fn is_broken(&self) -> bool {
+        !matches!(self.io().take_error(), Ok(None))
+    }
+
+    fn has_read_all(&self) -> bool {
+        Leg::has_read_all(self)
+    }
+
+    fn buffered(&self) -> usize {
+        Leg::buffered(self)
+    }
+
+    fn abort(&mut self) {
+        // The connection is dropped by its owner; nothing more may be written.
+    }
+
+    fn tunnel(&mut self) -> bool {
+        Leg::tunnel(self);
+        true
+    }
+
+    fn shutdown(&mut self) {
+        Leg::shutdown(self);
+    }
+}
+
+impl Client for ServerStream {
+    fn respond(&mut self, head: &Head, framing: Framing, _: Persist, _: Version) -> io::Result<()> {
+        self.start_response(head, matches!(framing, Framing::None | Framing::Length(0)))
+    }
+
+    fn inform(&mut self, head: &Head) -> io::Result<()> {
+        ServerStream::inform(self, head)
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Gone> {
+        ServerStream::poll_gone(self, cx).map(|()| Gone::Broken)
+    }
+
+    fn is_broken(&self) -> bool {
+        false
+    }
+
+    fn has_read_all(&self) -> bool {
+        ServerStream::has_read_all(self)
+    }
+
+    fn buffered(&self) -> usize {
+        0
+    }
+
+    fn abort(&mut self) {
+        self.reset(h2::Reason::INTERNAL_ERROR);
+    }
+
+    fn tunnel(&mut self) -> bool {
+        false
+    }
+
+    fn shutdown(&mut self) {}
+}

@@ -1,0 +1,185 @@
+//! One request's path, top to bottom: hygiene → route → admit → pick → lease → forward → relay → record. Owns the order; each
+//! step has its file. Knows no accept loop.
+
+mod admit;
+mod attempt;
+mod client;
+mod hygiene;
+mod local;
+mod record;
+mod relay;
+mod state;
+mod timing;
+mod tunnel;
+
+use std::rc::Rc;
+
+use forebay_http::Up;
+use forebay_http::h1::Framing;
+use forebay_http::path::Rules;
+use forebay_model::{HttpManager, Protocol};
+use forebay_route::{Matched, Picked};
+use forebay_telemetry::{Cluster, Http};
+
+pub(crate) use client::Client;
+pub(crate) use state::{Asked, Exchange, Peer};
+
+use crate::config::ClusterState;
+use crate::conn::Listening;
+use crate::fault::Fault;
+use crate::worker::Worker;
+
+/// What the connection does after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It may carry another request.
+    KeepAlive,
+    /// It closes once everything is flushed.
+    Close,
+}
+
+/// Serves one request whose head is in `x.req`. Every path out of here has either answered the client or found it gone, and
+/// `x` records it, by [`Exchange::finish`] or, if this future is dropped, by its destructor.
+pub(crate) async fn run<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    peer: &Peer,
+    asked: Asked,
+    x: &mut Exchange,
+    client: &mut C,
+) -> After {
+    x.begin(worker, on, peer, asked);
+    worker.obey();
+    if let Err(fault) = hygiene::request(worker, on, peer, x) {
+        return local::fault(worker, x, client, fault, None).await;
+    }
+    if let Some(location) = x.redirect_to.take() {
+        return local::redirect(worker, x, client, 307, &location).await;
+    }
+    let Some(table) = on.table(worker) else {
+        return local::fault(worker, x, client, Fault::NoRoute, None).await;
+    };
+    let Some(matched) = table.lookup(&state::View(&x.req), &worker.rng) else {
+        return local::fault(worker, x, client, Fault::NoRoute, None).await;
+    };
+    if on.http().logs_routes {
+        x.route = Some(matched.route.name.clone());
+    }
+    match matched.action {
+        Picked::Direct(direct) => {
+            on.http().stats.inc(Http::RqDirectResponse);
+            hygiene::request_ops(&mut x.req, &matched);
+            local::direct(worker, x, client, direct.status, &direct.body, &matched).await
+        }
+        Picked::Redirect(redirect) => {
+            on.http().stats.inc(Http::RqRedirect);
+            let location = redirect.location(matched.route, &state::View(&x.req));
+            local::redirect(worker, x, client, redirect.status, &location).await
+        }
+        Picked::Forward { cluster, split, forward } => {
+            let Some(state) = worker.config.cluster(cluster) else {
+                on.http().stats.inc(Http::NoCluster);
+                return local::fault(worker, x, client, Fault::NoCluster, None).await;
+            };
+            if x.asked.upgrade && !x.upgrade_allowed(on, forward) {
+                on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);
+                return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None).await;
+            }
+            hygiene::request_ops(&mut x.req, &matched);
+            hygiene::rewrite(&mut x.req, &matched, split, forward);
+            forward_to(worker, on, state, &matched, x, client).await
+        }
+    }
+}
+
+/// Answers a request whose head was refused.
+pub(crate) async fn refuse<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    peer: &Peer,
+    fault: Fault,
+    x: &mut Exchange,
+    client: &mut C,
+) -> After {
+    x.req.clear();
+    x.begin(worker, on, peer, Asked { keep_alive: !fault.reply().close, ..Asked::default() });
+    match fault.reply().status {
+        431 => on.http().stats.inc(Http::DownstreamRqTooLarge),
+        _ => on.http().stats.inc(Http::DownstreamCxProtocolError),
+    }
+    local::fault(worker, x, client, fault, None).await
+}
+
+/// The path rules of a listener.
+pub(crate) fn path_rules(manager: &HttpManager) -> Rules {
+    hygiene::path_rules(manager.normalize_path, manager.merge_slashes, manager.escaped_slashes)
+}
+
+/// Admits, forwards and relays; a fault on the way becomes a local reply.
+async fn forward_to<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    state: Rc<ClusterState>,
+    matched: &Matched<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+) -> After {
+    let cluster = state.now();
+    x.cluster = Some(cluster.config.name.clone());
+    let revision = cluster.config.revision.clone();
+    // The meter counts a request from its arrival to its end, waiting included, as Knative's activator does.
+    let metered = revision.as_ref().map(|_| worker.meter(&state));
+    x.clocks = timing::Clocks::new(worker, revision.as_deref(), matched);
+    let served = attempt::until_answered(worker, &state, x, client).await;
+    let after = match served {
+        Ok(mut answered) => {
+            let after = relay::response(worker, on, matched, x, client, &mut answered).await;
+            answered.give_back(worker, x);
+            after
+        }
+        Err(fault) => {
+            state.stats(&worker.stats).completed(fault.reply().status);
+            local::fault(worker, x, client, fault, revision.as_deref()).await
+        }
+    };
+    drop(metered);
+    after
+}
+
+/// A response head has come; its body is on the leg.
+pub(crate) struct Answered {
+    pub(crate) up: Up,
+    pub(crate) framing: Framing,
+    /// Whether the endpoint lets the connection live on.
+    pub(crate) keep_alive: bool,
+    /// The request's body, where it is still being sent.
+    pub(crate) upload: attempt::Upload,
+    pub(crate) endpoint: u64,
+    pub(crate) state: Rc<ClusterState>,
+    /// Holds the endpoint's and the revision's slot until the response is through.
+    pub(crate) _place: attempt::Place,
+}
+
+impl Answered {
+    /// Returns the connection to its pool if it can carry another exchange.
+    fn give_back(self, worker: &Worker, x: &mut Exchange) {
+        let stats = self.state.stats(&worker.stats);
+        stats.completed(x.res.status);
+        stats.dec(Cluster::UpstreamRqActive);
+        if let Up::H1(leg) = self.up
+            && self.keep_alive
+            && leg.is_idle()
+        {
+            worker.pools.put(self.endpoint, leg, worker.clock.now().0);
+        }
+    }
+}
+
+/// Whether this request goes out by HTTP/2.
+fn speaks_h2(protocol: Protocol, x: &Exchange) -> bool {
+    match protocol {
+        Protocol::Http1 => false,
+        Protocol::Http2(_) => true,
+        Protocol::Downstream(_) => x.req.version == forebay_http::Version::H2,
+    }
+}

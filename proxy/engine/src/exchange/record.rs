@@ -1,0 +1,130 @@
+//! The last word on an exchange: counters and access log, written once, also when its task was dropped. Knows no sockets.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use forebay_telemetry::log::{Address, Bytes, Flag, Flags, Point, Record, Text};
+use forebay_telemetry::{Http, HttpTime};
+
+use super::state::Exchange;
+use crate::worker::Worker;
+
+/// Records `x`; a second call does nothing.
+pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
+    let Some((_, on)) = x.open.take() else { return };
+    let took = worker.clock.tick().since(x.times.start);
+    let http = on.http();
+    if x.status == 0 {
+        http.stats.inc(Http::DownstreamRqRxReset);
+    } else {
+        http.stats.completed(x.status);
+    }
+    http.stats.dec(Http::DownstreamRqActive);
+    http.stats.record(HttpTime::DownstreamRq, took);
+    worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
+    let line = Line { x, started: worker.clock.unix_micros(x.times.start), took };
+    for log in http.logs.iter() {
+        log.borrow_mut().log(&line);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some((worker, _)) = &self.open {
+            let worker = worker.clone();
+            self.flags.set(Flag::DownstreamConnectionTermination);
+            if self.details.is_empty() {
+                self.details = "downstream_remote_disconnect";
+            }
+            finish(&worker, self);
+        }
+    }
+}
+
+struct Line<'x> {
+    x: &'x Exchange,
+    started: u64,
+    took: u64,
+}
+
+impl Record for Line<'_> {
+    fn started(&self) -> u64 {
+        self.started
+    }
+
+    fn at(&self, point: Point) -> Option<u64> {
+        let t = &self.x.times;
+        match point {
+            Point::RequestStart => Some(0),
+            Point::RequestEnd => t.request_end.or(t.sent),
+            Point::ConnectStart => None,
+            Point::ConnectEnd | Point::HandshakeEnd => None,
+            Point::PoolReady | Point::UpstreamRequestStart => t.sent,
+            Point::UpstreamRequestEnd => t.request_end.or(t.sent),
+            Point::UpstreamResponseStart => t.first_byte,
+            Point::UpstreamResponseEnd => t.first_byte.map(|_| self.took),
+            Point::ResponseStart => t.first_byte.or((self.x.status != 0).then_some(self.took)),
+            Point::ResponseEnd => Some(self.took),
+        }
+    }
+
+    fn status(&self) -> u16 {
+        self.x.status
+    }
+
+    fn flags(&self) -> Flags {
+        self.x.flags
+    }
+
+    fn bytes(&self, of: Bytes) -> u64 {
+        match of {
+            Bytes::Received => self.x.bytes_in,
+            Bytes::Sent => self.x.bytes_out,
+            _ => 0,
+        }
+    }
+
+    fn address(&self, of: Address) -> Option<SocketAddr> {
+        match of {
+            Address::DownstreamRemote | Address::DownstreamDirectRemote => self.x.remote,
+            Address::DownstreamLocal | Address::DownstreamDirectLocal => self.x.local,
+            Address::UpstreamHost | Address::UpstreamRemote => self.x.upstream,
+            Address::UpstreamLocal => None,
+        }
+    }
+
+    fn text(&self, of: Text) -> Option<&str> {
+        match of {
+            Text::Protocol => Some(self.x.req.version.as_str()),
+            Text::UpstreamProtocol => self.x.upstream.map(|_| self.x.res.version.as_str()),
+            Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
+            Text::UpstreamCluster => self.x.cluster.as_deref(),
+            Text::RouteName => self.x.route.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn request_header(&self, name: &str) -> Option<&[u8]> {
+        let req = &self.x.req;
+        let value = match name {
+            ":method" => req.method(),
+            ":path" => req.path(),
+            ":authority" | "host" => req.authority(),
+            ":scheme" => req.scheme.as_str().as_bytes(),
+            name => return req.get(name.as_bytes()),
+        };
+        Some(value).filter(|v| !v.is_empty())
+    }
+
+    fn response_header(&self, name: &str) -> Option<&[u8]> {
+        self.x.res.get(name.as_bytes())
+    }
+
+    fn attempts(&self) -> u32 {
+        self.x.attempts
+    }
+
+    fn connection_id(&self) -> u64 {
+        self.x.connection
+    }
+}

@@ -1,0 +1,186 @@
+//! The response's way back: head rewritten, bodies relayed both ways until the response is whole. Knows no retries: once the
+//! client has seen a byte there are none.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use forebay_http::h1::{Framing, Gone, Persist};
+use forebay_http::{Flow, Up, Version, Wrong};
+use forebay_net::Timeout;
+use forebay_route::Matched;
+use forebay_telemetry::log::Flag;
+use forebay_telemetry::{Cluster, Http};
+
+use super::attempt::Upload;
+use super::client::Client;
+use super::state::Exchange;
+use super::{After, Answered, hygiene, record, tunnel};
+use crate::conn::Listening;
+use crate::fault::Fault;
+use crate::worker::Worker;
+
+/// How long a response to a client that closed its sending half may make no progress before the client is taken for gone.
+/// Long enough for a half-closed client's answer to be computed, short enough that an abandoned stream does not hold a slot.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+
+/// Delivers the response on `answered`.
+pub(super) async fn response<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    matched: &Matched<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+    answered: &mut Answered,
+) -> After {
+    x.status = x.res.status;
+    x.details = "via_upstream";
+    x.clocks.began();
+    if x.res.status == 101 {
+        return Box::pin(tunnel::run(worker, on, matched, x, client, answered)).await;
+    }
+    hygiene::response(worker, on, Some(matched), x);
+    let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
+    let framing = match answered.framing {
+        Framing::None if bodiless => Framing::None,
+        Framing::None => Framing::Length(0),
+        Framing::Length(n) => Framing::Length(n),
+        Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
+        Framing::Chunked | Framing::Close => Framing::Chunked,
+    };
+    let keep = x.asked.keep_alive && framing != Framing::Close && !worker.sends_away();
+    if client.respond(&x.res, framing, persist(keep, x), x.req.version).is_err() {
+        return gone(worker, x, client);
+    }
+    let mut down = Flow::default();
+    match relay(worker, x, client, answered, &mut down).await {
+        Ok(()) => {
+            x.bytes_out = down.bytes;
+            record::finish(worker, x);
+            if !client.has_read_all() {
+                on.http().stats.inc(Http::DownstreamRqResponseBeforeRqComplete);
+                return After::Close;
+            }
+            if keep { After::KeepAlive } else { After::Close }
+        }
+        Err(fault) => {
+            x.bytes_out = down.bytes;
+            cut_short(worker, on, x, client, answered, fault)
+        }
+    }
+}
+
+/// What the head says about the connection.
+pub(super) fn persist(keep: bool, x: &Exchange) -> Persist {
+    match (keep, x.req.version) {
+        (true, Version::H10) => Persist::KeepAlive,
+        (true, _) => Persist::Default,
+        (false, _) => Persist::Close,
+    }
+}
+
+/// Moves both bodies until the response's end has reached the client.
+async fn relay<C: Client>(
+    worker: &Rc<Worker>,
+    x: &mut Exchange,
+    client: &mut C,
+    answered: &mut Answered,
+    down: &mut Flow,
+) -> Result<(), Fault> {
+    let Answered { up, upload, .. } = answered;
+    let mut half_closed: Option<(Timeout, u64)> = None;
+    poll_fn(|cx| {
+        let before = down.bytes;
+        match down.poll(cx, up, client) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(Wrong::Source(_))) => return Poll::Ready(Err(Fault::UpstreamReset)),
+            Poll::Ready(Err(Wrong::Sink(_))) => return Poll::Ready(Err(Fault::ClientGone)),
+            Poll::Pending => {}
+        }
+        if let Upload::Live(flow) = upload
+            && !flow.is_done()
+        {
+            match flow.poll(cx, client, up) {
+                Poll::Ready(Err(Wrong::Sink(_))) => *upload = Upload::Refused,
+                Poll::Ready(Err(Wrong::Source(_))) => return Poll::Ready(Err(Fault::ClientGone)),
+                Poll::Ready(Ok(())) | Poll::Pending => x.bytes_in = flow.bytes,
+            }
+        }
+        if down.bytes != before {
+            x.clocks.moved();
+        }
+        if let Poll::Ready(fault) = x.clocks.poll_during(cx) {
+            return Poll::Ready(Err(fault));
+        }
+        if client.has_read_all() {
+            match &mut half_closed {
+                None => match client.poll_gone(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Gone::Broken) => return Poll::Ready(Err(Fault::ClientGone)),
+                    Poll::Ready(Gone::HalfClosed) => {
+                        let mut timeout = worker.timer.after(HALF_CLOSED);
+                        let _ = timeout.poll_expired(cx);
+                        half_closed = Some((timeout, down.bytes));
+                    }
+                },
+                Some((timeout, at)) => {
+                    if client.is_broken() {
+                        return Poll::Ready(Err(Fault::ClientGone));
+                    }
+                    if timeout.poll_expired(cx).is_ready() {
+                        if *at == down.bytes {
+                            return Poll::Ready(Err(Fault::ClientGone));
+                        }
+                        *at = down.bytes;
+                        timeout.reset(HALF_CLOSED);
+                        let _ = timeout.poll_expired(cx);
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The response cannot be completed: the client must not take what it has for the whole.
+fn cut_short<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Listening,
+    x: &mut Exchange,
+    client: &mut C,
+    answered: &mut Answered,
+    fault: Fault,
+) -> After {
+    if let Up::H2(stream) = &mut answered.up {
+        stream.reset();
+    }
+    if fault == Fault::ClientGone {
+        answered.state.stats(&worker.stats).inc(Cluster::UpstreamRqCancelled);
+        return gone(worker, x, client);
+    }
+    on.http().stats.inc(Http::RqResetAfterDownstreamResponseStarted);
+    x.flags.set(fault.reply().flag.unwrap_or(Flag::UpstreamConnectionTermination));
+    x.details = match fault {
+        Fault::UpstreamReset => "upstream_reset_after_response_started{connection_termination}",
+        other => other.reply().details,
+    };
+    client.abort();
+    record::finish(worker, x);
+    After::Close
+}
+
+/// Nobody is left to answer.
+pub(super) fn gone<C: Client>(worker: &Rc<Worker>, x: &mut Exchange, client: &mut C) -> After {
+    x.flags.set(Flag::DownstreamConnectionTermination);
+    x.details = "downstream_remote_disconnect";
+    client.abort();
+    record::finish(worker, x);
+    After::Close
+}
+
+/// Flushes what a leg holds, for those who write a whole response at once.
+pub(super) async fn flush<C: Client>(client: &mut C) -> std::io::Result<()> {
+    poll_fn(|cx| client.poll_flush(cx)).await
+}

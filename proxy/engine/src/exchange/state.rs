@@ -1,0 +1,183 @@
+//! What one exchange holds: both heads, what was asked, what happened and when. Pooled by the worker, so that a request
+//! allocates nothing. Knows no sockets.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use forebay_http::h1::Framing;
+use forebay_http::{Head, Known};
+use forebay_net::Micros;
+use forebay_route::{Forward, RequestView};
+use forebay_telemetry::Http;
+use forebay_telemetry::log::Flags;
+
+use super::timing::Clocks;
+use crate::conn::Listening;
+use crate::worker::Worker;
+
+/// Who is on the other side of a downstream connection.
+pub(crate) struct Peer {
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// The address without port, as it joins `x-forwarded-for`.
+    pub(crate) text: Box<str>,
+    /// Unique in this process.
+    pub(crate) connection: u64,
+}
+
+/// What framing and connection headers came to, in either protocol.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+    pub(crate) expects_continue: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// One exchange.
+pub(crate) struct Exchange {
+    pub(crate) req: Head,
+    pub(crate) res: Head,
+    /// A request body small enough to have come with its head: kept until the response begins, so that it can be sent again.
+    pub(crate) body: Vec<u8>,
+    pub(crate) asked: Asked,
+    /// The protocol of an upgrade, lower-case; empty without one.
+    pub(crate) upgrade: Vec<u8>,
+    pub(crate) redirect_to: Option<Vec<u8>>,
+    pub(crate) clocks: Clocks,
+    pub(crate) times: Times,
+    // What the record tells.
+    pub(crate) status: u16,
+    pub(crate) flags: Flags,
+    pub(crate) details: &'static str,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) attempts: u32,
+    pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) cluster: Option<Arc<str>>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) connection: u64,
+    /// Where to record; `None` before the first and after the last word of an exchange.
+    pub(crate) open: Option<(Rc<Worker>, Rc<Listening>)>,
+}
+
+/// When things happened, as far as they did: microseconds after `start`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    pub(crate) start: Micros,
+    /// How long the request waited for a slot, and whether for a cold revision.
+    pub(crate) waited: Option<(u64, bool)>,
+    /// How long connecting took.
+    pub(crate) connect: Option<u64>,
+    pub(crate) request_end: Option<u64>,
+    /// The request's head went upstream.
+    pub(crate) sent: Option<u64>,
+    pub(crate) first_byte: Option<u64>,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            req: Head::default(),
+            res: Head::default(),
+            body: Vec::new(),
+            asked: Asked::default(),
+            upgrade: Vec::new(),
+            redirect_to: None,
+            clocks: Clocks::default(),
+            times: Times::default(),
+            status: 0,
+            flags: Flags::NONE,
+            details: "",
+            bytes_in: 0,
+            bytes_out: 0,
+            attempts: 0,
+            upstream: None,
+            cluster: None,
+            route: None,
+            remote: None,
+            local: None,
+            connection: 0,
+            open: None,
+        })
+    }
+
+    /// The head is there; from here on the exchange is counted and will be recorded.
+    pub(crate) fn begin(&mut self, worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, asked: Asked) {
+        self.asked = asked;
+        self.times = Times { start: worker.clock.tick(), ..Times::default() };
+        self.status = 0;
+        self.flags = Flags::NONE;
+        self.details = "";
+        (self.bytes_in, self.bytes_out, self.attempts) = (0, 0, 0);
+        (self.upstream, self.cluster, self.route) = (None, None, None);
+        self.remote = Some(peer.remote);
+        self.local = Some(peer.local);
+        self.connection = peer.connection;
+        self.body.clear();
+        self.upgrade.clear();
+        if asked.upgrade {
+            let wanted = self.req.known(Known::Upgrade).unwrap_or_default();
+            self.upgrade = wanted.to_ascii_lowercase();
+        }
+        let http = on.http();
+        http.stats.inc(Http::DownstreamRqTotal);
+        http.stats.inc(Http::DownstreamRqActive);
+        worker.in_flight.set(worker.in_flight.get() + 1);
+        self.open = Some((worker.clone(), on.clone()));
+    }
+
+    /// Whether the route or, where it says nothing, the listener allows the upgrade asked for.
+    pub(crate) fn upgrade_allowed(&self, on: &Listening, forward: &Forward) -> bool {
+        forward.upgrade(&self.upgrade).unwrap_or_else(|| {
+            let upgrades = &on.http().manager.upgrades;
+            upgrades.iter().any(|(name, on)| *on && name.as_bytes() == self.upgrade)
+        })
+    }
+
+    /// Microseconds since the request began.
+    pub(crate) fn elapsed(&self, worker: &Worker) -> u64 {
+        worker.clock.tick().since(self.times.start)
+    }
+
+    /// Whether a second execution of this request does no harm (RFC 9110 9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(self.req.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+    }
+}
+
+/// A head as the router sees it.
+pub(crate) struct View<'h>(pub(crate) &'h Head);
+
+impl RequestView for View<'_> {
+    #[inline]
+    fn authority(&self) -> &[u8] {
+        self.0.authority()
+    }
+
+    #[inline]
+    fn path(&self) -> &[u8] {
+        self.0.path()
+    }
+
+    #[inline]
+    fn method(&self) -> &[u8] {
+        self.0.method()
+    }
+
+    #[inline]
+    fn scheme(&self) -> &[u8] {
+        self.0.scheme.as_str().as_bytes()
+    }
+
+    fn each_header<'a>(&'a self, name: &str, value: &mut dyn FnMut(&'a [u8])) {
+        for (field, text, _) in self.0.iter() {
+            if field == name.as_bytes() {
+                value(text);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! An upgraded connection: bytes both ways until both sides are done. Knows nothing of what they mean.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use forebay_http::h1::{Framing, Persist};
+use forebay_http::{Flow, Up, Version};
+use forebay_net::{Guard, Phase};
+use forebay_route::Matched;
+use forebay_telemetry::Http;
+
+use super::client::Client;
+use super::state::Exchange;
+use super::{After, Answered, hygiene, record, relay};
+use crate::conn::Listening;
+use crate::worker::Worker;
+
+/// Answers 101 and joins the two connections. The upgraded connection keeps its slot and its clocks: Knative's
+/// `timeoutSeconds` ends it as it ends any request.
+pub(super) async fn run<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    matched: &Matched<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+    answered: &mut Answered,
+) -> After {
+    let protocol = x.res.get(b"upgrade").unwrap_or(&x.upgrade).to_vec();
+    x.res.strip_hop_by_hop();
+    hygiene::response_ops(&mut x.res, matched);
+    x.res.push(b"connection", b"upgrade");
+    x.res.push(b"upgrade", &protocol);
+    let Up::H1(leg) = &mut answered.up else { return relay::gone(worker, x, client) };
+    if client.respond(&x.res, Framing::None, Persist::Default, Version::H11).is_err() || !client.tunnel() {
+        return relay::gone(worker, x, client);
+    }
+    leg.tunnel();
+    let stats = &on.http().stats;
+    stats.inc(Http::DownstreamCxUpgradesTotal);
+    stats.inc(Http::DownstreamCxUpgradesActive);
+    let (mut there, mut back) = (Flow::default(), Flow::default());
+    let (mut closed_there, mut closed_back) = (false, false);
+    // Held against the drain: an upgraded connection may go on until the cut.
+    let mut guard = worker.drain.guard();
+    poll_fn(|cx| {
+        let before = there.bytes + back.bytes;
+        if there.poll(cx, client, leg).is_ready() && !closed_there {
+            leg.shutdown();
+            closed_there = true;
+        }
+        if back.poll(cx, leg, client).is_ready() && !closed_back {
+            client.shutdown();
+            closed_back = true;
+        }
+        if there.bytes + back.bytes != before {
+            x.clocks.moved();
+        }
+        if (closed_there && closed_back)
+            || x.clocks.poll_during(cx).is_ready()
+            || cut(&mut guard, cx)
+        {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    on.http().stats.dec(Http::DownstreamCxUpgradesActive);
+    (x.bytes_in, x.bytes_out) = (there.bytes, back.bytes);
+    record::finish(worker, x);
+    answered.keep_alive = false;
+    After::Close
+}
+
+/// Whether the drain has come to its end.
+fn cut(guard: &mut Guard, cx: &mut Context<'_>) -> bool {
+    while let Poll::Ready(phase) = guard.poll_phase(cx) {
+        if phase == Phase::Cut {
+            return true;
+        }
+    }
+    guard.phase() == Phase::Cut
+}

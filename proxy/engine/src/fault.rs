@@ -1,0 +1,253 @@
+//! The one table from fault to reply: status, Envoy's response flag and details, whether another try is safe. Nobody else
+//! writes a status code. Knows no sockets.
+
+use forebay_http::h1::Reject;
+use forebay_telemetry::log::Flag;
+
+/// Everything that can keep a request from being answered by its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The request's head broke a rule of HTTP/1.1.
+    Head(Reject),
+    /// The request's head broke a rule of HTTP/2 (h2 itself resets what breaks framing).
+    Head2(&'static str),
+    /// The path cannot be normalised, or hides an end or a slash.
+    Path,
+    /// A header name has an underscore, and the listener refuses those.
+    Underscore,
+    /// The head did not arrive in time.
+    HeadersLate,
+    /// The request did not arrive in time.
+    RequestLate,
+    /// No virtual host or no route matches.
+    NoRoute,
+    /// The route names a cluster that is not there.
+    NoCluster,
+    /// The cluster has no endpoint that may be chosen.
+    NoEndpoint,
+    /// A circuit breaker is open.
+    Overflow,
+    /// The waiting room has no place left.
+    RoomFull,
+    /// The waiting room's bytes are spent.
+    RoomBytes,
+    /// The request waited as long as it may.
+    WaitedTooLong,
+    /// The endpoint refused the connection, or is not reachable.
+    ConnectFailed,
+    /// The endpoint did not answer the connection attempt in time.
+    ConnectLate,
+    /// The endpoint closed or reset before a response.
+    UpstreamReset,
+    /// The endpoint reset a stream that it has not processed.
+    UpstreamRefused,
+    /// The endpoint's response broke a rule of HTTP.
+    UpstreamProtocol,
+    /// The route's or the revision's whole time is up.
+    Timeout,
+    /// The response did not begin in time.
+    ResponseStartLate,
+    /// Nothing moved for the idle time.
+    Idle,
+    /// The client asks for an upgrade that the route does not allow.
+    UpgradeNotAllowed,
+    /// The client went away.
+    ClientGone,
+    /// The client's body broke its framing.
+    BadBody,
+    /// The worker is shutting down.
+    Draining,
+}
+
+/// What a fault comes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply {
+    /// Status to answer with; 0 when there is nobody to answer.
+    pub status: u16,
+    /// Envoy's `%RESPONSE_FLAGS%`.
+    pub flag: Option<Flag>,
+    /// Envoy's `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+    /// The body for plain clusters: Envoy's words.
+    pub body: &'static str,
+    /// Whether another endpoint may be tried without risking a second execution.
+    pub retry: Retry,
+    /// Whether the connection can carry another request.
+    pub close: bool,
+    /// Seconds for `Retry-After`.
+    pub retry_after: Option<u16>,
+}
+
+/// Whether another try is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It could run twice, or could not help.
+    Never,
+    /// Nothing was processed: any request may be tried elsewhere.
+    Safe,
+    /// It may have been processed: only for requests that may run twice.
+    Idempotent,
+}
+
+const fn reply(status: u16, flag: Option<Flag>, details: &'static str, body: &'static str) -> Reply {
+    Reply { status, flag, details, body, retry: Retry::Never, close: false, retry_after: None }
+}
+
+
+impl Fault {
+    /// The table.
+    pub const fn reply(self) -> Reply {
+        match self {
+            Fault::Head(why) => Reply { close: true, ..head_reply(why) },
+            Fault::Head2(details) => reply(400, Some(Flag::DownstreamProtocolError), details, ""),
+            Fault::Path => reply(400, None, "path_normalization_failed", ""),
+            Fault::Underscore => reply(400, None, "http1.unexpected_underscore", ""),
+            Fault::HeadersLate => Reply { close: true, ..reply(408, Some(Flag::DurationTimeout), "request_header_timeout", "header timeout") },
+            Fault::RequestLate => Reply { close: true, ..reply(408, Some(Flag::DurationTimeout), "request_overall_timeout", "request timeout") },
+            Fault::NoRoute => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
+            Fault::NoCluster => reply(503, Some(Flag::NoClusterFound), "cluster_not_found", ""),
+            Fault::NoEndpoint => {
+                Reply { retry_after: Some(1), ..reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream") }
+            }
+            Fault::Overflow => Reply {
+                retry_after: Some(1),
+                ..reply(503, Some(Flag::UpstreamOverflow), "overflow", "upstream connect error or disconnect/reset before headers. reset reason: overflow")
+            },
+            Fault::RoomFull => {
+                Reply { retry_after: Some(1), ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_full", "waiting room full") }
+            }
+            Fault::RoomBytes => {
+                Reply { retry_after: Some(1), ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_bytes", "waiting room full") }
+            }
+            Fault::WaitedTooLong => {
+                Reply { retry_after: Some(5), ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long") }
+            }
+            Fault::ConnectFailed => Reply {
+                retry: Retry::Safe,
+                retry_after: Some(1),
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamConnectionFailure),
+                    "upstream_reset_before_response_started{remote_connection_failure}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+                )
+            },
+            Fault::ConnectLate => Reply {
+                retry: Retry::Safe,
+                retry_after: Some(1),
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamConnectionFailure),
+                    "upstream_reset_before_response_started{connection_timeout}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+                )
+            },
+            Fault::UpstreamReset => Reply {
+                retry: Retry::Idempotent,
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamConnectionTermination),
+                    "upstream_reset_before_response_started{connection_termination}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                )
+            },
+            Fault::UpstreamRefused => Reply {
+                retry: Retry::Safe,
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamRemoteReset),
+                    "upstream_reset_before_response_started{remote_refused_stream_reset}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: remote refused stream reset",
+                )
+            },
+            Fault::UpstreamProtocol => reply(
+                502,
+                Some(Flag::UpstreamProtocolError),
+                "upstream_reset_before_response_started{protocol_error}",
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            ),
+            Fault::Timeout => reply(504, Some(Flag::UpstreamRequestTimeout), "response_timeout", "upstream request timeout"),
+            Fault::ResponseStartLate => reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_response_start_timeout", "upstream request timeout"),
+            Fault::Idle => reply(504, Some(Flag::StreamIdleTimeout), "stream_idle_timeout", "stream timeout"),
+            Fault::UpgradeNotAllowed => reply(403, None, "upgrade_failed", ""),
+            Fault::ClientGone => Reply { close: true, ..reply(0, Some(Flag::DownstreamConnectionTermination), "downstream_remote_disconnect", "") },
+            Fault::BadBody => Reply { close: true, ..reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request") },
+            Fault::Draining => Reply { close: true, retry_after: Some(1), ..reply(503, None, "forebay_draining", "draining") },
+        }
+    }
+
+    /// The cause in words, for the JSON that a revision's callers get.
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Fault::NoEndpoint => "the revision has no replica that can be chosen",
+            Fault::Overflow => "the cluster's circuit breaker is open",
+            Fault::RoomFull => "too many requests wait for this revision",
+            Fault::RoomBytes => "the requests that wait for this revision hold too many bytes",
+            Fault::WaitedTooLong => "no replica became free in time",
+            Fault::ConnectFailed => "the replica refused the connection",
+            Fault::ConnectLate => "the replica did not accept the connection in time",
+            Fault::UpstreamReset => "the replica closed the connection before it answered",
+            Fault::UpstreamRefused => "the replica refused the stream",
+            Fault::UpstreamProtocol => "the replica's answer is not valid HTTP",
+            Fault::Timeout => "the request took longer than timeoutSeconds",
+            Fault::ResponseStartLate => "the response did not start within responseStartTimeoutSeconds",
+            Fault::Idle => "nothing moved for idleTimeoutSeconds",
+            _ => "the request could not be served",
+        }
+    }
+
+    /// Which clock ran out, by the name of its setting.
+    pub const fn clock(self) -> Option<&'static str> {
+        match self {
+            Fault::WaitedTooLong => Some("waitTimeout"),
+            Fault::Timeout => Some("timeoutSeconds"),
+            Fault::ResponseStartLate => Some("responseStartTimeoutSeconds"),
+            Fault::Idle => Some("idleTimeoutSeconds"),
+            Fault::ConnectLate => Some("connectTimeout"),
+            _ => None,
+        }
+    }
+}
+
+const fn head_reply(why: Reject) -> Reply {
+    match why {
+        Reject::TooLarge | Reject::TooManyHeaders => reply(431, Some(Flag::DownstreamProtocolError), "request_headers_too_large", ""),
+        Reject::Encoding => reply(501, Some(Flag::DownstreamProtocolError), "http1.invalid_transfer_encoding", "Not Implemented"),
+        Reject::Version => reply(505, Some(Flag::DownstreamProtocolError), "http1.codec_error", "HTTP Version Not Supported"),
+        Reject::LengthAndEncoding => reply(400, Some(Flag::DownstreamProtocolError), "http1.content_length_and_chunked_not_allowed", "Bad Request"),
+        Reject::NoHost | Reject::RepeatedHost | Reject::BadHost => reply(400, Some(Flag::DownstreamProtocolError), "http1.invalid_host", "Bad Request"),
+        Reject::Connect => reply(404, Some(Flag::DownstreamProtocolError), "connect_not_allowed", ""),
+        _ => reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_never_processed_is_safe_to_try_again() {
+        for fault in [Fault::ConnectFailed, Fault::ConnectLate, Fault::UpstreamRefused] {
+            assert_eq!(fault.reply().retry, Retry::Safe, "{fault:?}");
+        }
+        assert_eq!(Fault::UpstreamReset.reply().retry, Retry::Idempotent);
+        assert_eq!(Fault::Timeout.reply().retry, Retry::Never);
+    }
+
+    #[test]
+    fn lost_framing_closes() {
+        for why in [Reject::LengthAndEncoding, Reject::BareLineEnd, Reject::TooLarge, Reject::Encoding] {
+            assert!(Fault::Head(why).reply().close, "{why:?}");
+        }
+        assert_eq!(Fault::Head(Reject::TooLarge).reply().status, 431);
+        assert_eq!(Fault::Head(Reject::Encoding).reply().status, 501);
+        assert_eq!(Fault::NoRoute.reply().status, 404);
+    }
+
+    #[test]
+    fn what_a_caller_may_repeat_says_when() {
+        for fault in [Fault::RoomFull, Fault::RoomBytes, Fault::WaitedTooLong, Fault::NoEndpoint] {
+            assert!(fault.reply().retry_after.is_some(), "{fault:?}");
+        }
+    }
+}

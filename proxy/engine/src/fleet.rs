@@ -1,0 +1,215 @@
+//! All workers of a process: started together, fed together. Owns threads and mailboxes; knows nothing of xDS.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use forebay_model::Update;
+use forebay_net::{BindError, Drain, Limit};
+use forebay_telemetry::Registry;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::report::Report;
+use crate::worker::{Parts, Worker};
+
+/// What a worker gets by mail.
+pub(crate) enum Message {
+    /// Nodes that were replaced, and sockets for listeners that are new.
+    Update { epoch: u64, update: Arc<Update>, sockets: Vec<(Arc<str>, TcpListener)> },
+    /// Accept no more.
+    CloseListeners,
+    /// Hand over access logs.
+    Flush,
+    /// End.
+    Stop,
+}
+
+/// How workers are started.
+pub struct Options {
+    /// How many; each is a thread. Zero is one.
+    pub workers: usize,
+    /// Downstream connections of the process.
+    pub max_connections: usize,
+    /// Where statistics are folded.
+    pub registry: Registry,
+    /// Where load is reported.
+    pub reports: mpsc::UnboundedSender<Report>,
+}
+
+/// Why a fleet could not start.
+#[derive(Debug, Error)]
+#[error("cannot start a worker thread: {0}")]
+pub struct StartError(#[from] std::io::Error);
+
+/// A listener's sockets as the kernel has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// Where it listens; never port 0.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// The workers.
+pub struct Fleet {
+    mail: Vec<mpsc::UnboundedSender<Message>>,
+    threads: Vec<JoinHandle<()>>,
+    epoch: Arc<AtomicU64>,
+    drain: Drain,
+    limit: Limit,
+    /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
+    /// by a worker.
+    bound: Mutex<HashMap<Arc<str>, (Vec<SocketAddr>, Vec<SocketAddr>)>>,
+}
+
+impl Fleet {
+    /// Starts the threads; they serve nothing before the first update.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let mut fleet = Self {
+            mail: Vec::new(),
+            threads: Vec::new(),
+            epoch: Arc::default(),
+            drain: Drain::new(),
+            limit: Limit::new(options.max_connections),
+            bound: Mutex::default(),
+        };
+        let next_connection = Arc::new(AtomicU64::new(1));
+        for index in 0..options.workers.max(1) {
+            let (mail, inbox) = mpsc::unbounded_channel();
+            let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
+            let (stats, next_connection) = (options.registry.source(), next_connection.clone());
+            let (drain, limit) = (fleet.drain.clone(), fleet.limit.clone());
+            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                let parts = Parts { index, inbox, epoch, stats, reports, next_connection, drain, limit };
+                live(parts);
+            })?;
+            fleet.mail.push(mail);
+            fleet.threads.push(thread);
+        }
+        Ok(fleet)
+    }
+
+    /// How many workers.
+    pub fn len(&self) -> usize {
+        self.mail.len()
+    }
+
+    /// Never: a fleet has at least one worker.
+    pub fn is_empty(&self) -> bool {
+        self.mail.is_empty()
+    }
+
+    /// Makes `update` what every request from now on is routed by. Listeners whose addresses cannot be bound are left out
+    /// and named; the rest of the update holds.
+    pub fn publish(&self, update: Update) -> Vec<(Arc<str>, BindError)> {
+        let mut failed = Vec::new();
+        let mut sockets: Vec<Vec<(Arc<str>, TcpListener)>> = self.mail.iter().map(|_| Vec::new()).collect();
+        {
+            let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, listener) in &update.listeners {
+                let Some(listener) = listener else {
+                    bound.remove(name);
+                    continue;
+                };
+                if bound.get(name).is_some_and(|(asked, _)| *asked == listener.addresses) {
+                    continue;
+                }
+                match self.bind(name, &listener.addresses, &mut sockets) {
+                    Ok(actual) => drop(bound.insert(name.clone(), (listener.addresses.clone(), actual))),
+                    Err(error) => failed.push((name.clone(), error)),
+                }
+            }
+        }
+        let update = Arc::new(update);
+        let epoch = self.epoch.load(Ordering::Relaxed) + 1;
+        for (mail, sockets) in self.mail.iter().zip(sockets) {
+            // A worker that has died is noticed by its thread's end, not here.
+            let _ = mail.send(Message::Update { epoch, update: update.clone(), sockets });
+        }
+        // After every mailbox has it: whoever sees the number finds the message.
+        self.epoch.store(epoch, Ordering::Release);
+        update.open_gates();
+        failed
+    }
+
+    fn bind(
+        &self,
+        name: &Arc<str>,
+        addresses: &[SocketAddr],
+        sockets: &mut [Vec<(Arc<str>, TcpListener)>],
+    ) -> Result<Vec<SocketAddr>, BindError> {
+        let mut all = Vec::new();
+        for address in addresses {
+            all.push(forebay_net::Bound::bind(*address, self.mail.len(), forebay_net::Options::default())?);
+        }
+        let actual = all.iter().map(|b| b.address).collect();
+        for bound in all {
+            for (mine, socket) in sockets.iter_mut().zip(bound.sockets) {
+                mine.push((name.clone(), socket));
+            }
+        }
+        Ok(actual)
+    }
+
+    /// What is bound now.
+    pub fn bound(&self) -> Vec<Bound> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.iter().map(|(name, (_, at))| Bound { listener: name.clone(), addresses: at.clone() }).collect()
+    }
+
+    /// The drain that connections follow; carry out a plan on it to end well.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Open downstream connections.
+    pub fn connections(&self) -> usize {
+        self.limit.open()
+    }
+
+    /// Stops accepting on all listeners.
+    pub fn close_listeners(&self) {
+        self.mail.iter().for_each(|mail| drop(mail.send(Message::CloseListeners)));
+    }
+
+    /// Makes workers hand over what they have written to access logs.
+    pub fn flush(&self) {
+        self.mail.iter().for_each(|mail| drop(mail.send(Message::Flush)));
+    }
+
+    /// Whether a worker's thread has ended, which none does by itself.
+    pub fn is_broken(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Ends all workers; what is still in flight is cut.
+    pub fn stop(self) {
+        self.mail.iter().for_each(|mail| drop(mail.send(Message::Stop)));
+        for thread in self.threads {
+            // A worker that panicked has said so on standard error.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A worker's thread.
+fn live(parts: Parts) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        // Look for socket events after this many task polls: a burst of ready tasks does not starve the rest.
+        .event_interval(61)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a worker cannot make its event loop");
+            return;
+        }
+    };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move { Worker::new(parts).run().await });
+}

@@ -1,0 +1,323 @@
+//! A worker: one thread, one runtime, everything a request needs within reach and nothing shared but atomics. Owns the mailbox
+//! and the once-a-second chores; the order of a request's steps is [`exchange`](crate::exchange)'s.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use std::time::Duration;
+
+use forebay_base::rng::Rng;
+use forebay_http::Pool;
+use forebay_net::{Clock, Drain, Limit, Timer, WorkerDrain};
+use forebay_telemetry::Source;
+use forebay_upstream::Pools;
+use tokio::sync::mpsc;
+
+use crate::config::{ClusterState, Config};
+use crate::conn::{self, Listening};
+use crate::exchange::Exchange;
+use crate::fleet::Message;
+use crate::report::Report;
+
+/// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
+const SPARE: usize = 512;
+
+/// Idle upstream connections are closed after this unless their cluster says otherwise (Envoy: one hour; a laptop's replicas
+/// come and go, and Go's own default is 90 s).
+const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
+
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) rng: Rng,
+    pub(crate) clock: Clock,
+    pub(crate) date: DateLine,
+    pub(crate) timer: Timer,
+    pub(crate) drain: WorkerDrain,
+    /// All downstream connections of the process.
+    pub(crate) limit: Limit,
+    pub(crate) buffers: Rc<Pool>,
+    pub(crate) pools: Pools,
+    pub(crate) config: Config,
+    pub(crate) stats: Source,
+    /// Requests being served.
+    pub(crate) in_flight: Cell<u64>,
+    listeners: RefCell<Vec<Rc<Listening>>>,
+    inbox: RefCell<mpsc::UnboundedReceiver<Message>>,
+    /// Written by the publisher after every mailbox has its message; read by each worker before it routes.
+    epoch: Arc<AtomicU64>,
+    seen: Cell<u64>,
+    reports: mpsc::UnboundedSender<Report>,
+    /// Clusters whose meter has something to say.
+    metered: RefCell<Vec<Rc<ClusterState>>>,
+    spare: RefCell<Vec<Box<Exchange>>>,
+    next_connection: Arc<AtomicU64>,
+}
+
+/// What a worker is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
+    pub(crate) epoch: Arc<AtomicU64>,
+    pub(crate) stats: Source,
+    pub(crate) reports: mpsc::UnboundedSender<Report>,
+    pub(crate) next_connection: Arc<AtomicU64>,
+    pub(crate) drain: Drain,
+    pub(crate) limit: Limit,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: Parts) -> Rc<Self> {
+        let buffers = Pool::new();
+        let clock = Clock::new();
+        Rc::new(Self {
+            index: parts.index,
+            rng: Rng::from_entropy(),
+            timer: Timer::new(clock.clone()),
+            clock,
+            date: DateLine::default(),
+            drain: parts.drain.worker(),
+            limit: parts.limit,
+            pools: Pools::new(buffers.clone()),
+            buffers,
+            config: Config::default(),
+            stats: parts.stats,
+            in_flight: Cell::new(0),
+            listeners: RefCell::default(),
+            inbox: RefCell::new(parts.inbox),
+            epoch: parts.epoch,
+            seen: Cell::new(0),
+            reports: parts.reports,
+            metered: RefCell::default(),
+            spare: RefCell::default(),
+            next_connection: parts.next_connection,
+        })
+    }
+
+    /// Lives until told to stop: mail and chores; connections are tasks beside it.
+    pub(crate) async fn run(self: Rc<Self>) {
+        let timer = self.timer.clone();
+        let drain = self.drain.clone();
+        tokio::task::spawn_local(async move { timer.run().await });
+        tokio::task::spawn_local(async move { drain.follow().await });
+        tokio::task::spawn_local(self.clone().chores());
+        loop {
+            let message = poll_fn(|cx| self.inbox.borrow_mut().poll_recv(cx)).await;
+            match message {
+                Some(Message::Stop) | None => break,
+                Some(message) => self.take(message),
+            }
+        }
+        self.report_load();
+        for listening in self.listeners.borrow().iter() {
+            listening.http().flush_logs();
+        }
+    }
+
+    // === configuration
+
+    /// Takes what is in the mailbox if the publisher says that there is something. One relaxed-cost load a request.
+    #[inline]
+    pub(crate) fn obey(self: &Rc<Self>) {
+        if self.epoch.load(Ordering::Acquire) != self.seen.get() {
+            self.empty_mailbox();
+        }
+    }
+
+    #[cold]
+    fn empty_mailbox(self: &Rc<Self>) {
+        loop {
+            let message = self.inbox.borrow_mut().try_recv();
+            match message {
+                Ok(message) => self.take(message),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Update { epoch, update, mut sockets } => {
+                for (ix, cluster) in &update.clusters {
+                    for endpoint in self.config.set_cluster(*ix, cluster.as_ref()) {
+                        self.pools.forget(endpoint);
+                    }
+                }
+                for (name, table) in &update.tables {
+                    self.config.set_table(name, table.as_ref());
+                }
+                for (name, listener) in &update.listeners {
+                    conn::configure(self, &self.listeners, name, listener.as_ref(), &mut sockets);
+                }
+                self.seen.set(epoch);
+            }
+            Message::CloseListeners => {
+                self.listeners.borrow().iter().for_each(|l| l.close());
+            }
+            // Seen by `run` alone, which is the only one to read the mailbox when a worker stops.
+            Message::Stop => {}
+            Message::Flush => {
+                for listening in self.listeners.borrow().iter() {
+                    listening.http().flush_logs();
+                }
+            }
+        }
+    }
+
+    // === life cycle
+
+    /// Whether the next response tells its client to go elsewhere.
+    #[inline]
+    pub(crate) fn sends_away(&self) -> bool {
+        self.drain.sends_away(&self.rng)
+    }
+
+    pub(crate) fn connection_number(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // === exchanges
+
+    pub(crate) fn lend_exchange(&self) -> Box<Exchange> {
+        self.spare.borrow_mut().pop().unwrap_or_else(Exchange::new)
+    }
+
+    pub(crate) fn give_back_exchange(&self, x: Box<Exchange>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE {
+            spare.push(x);
+        }
+    }
+
+    // === load
+
+    /// Counts a request of a revision until the guard is dropped.
+    pub(crate) fn meter(self: &Rc<Self>, state: &Rc<ClusterState>) -> Metered {
+        let now = self.clock.now().0;
+        if !state.listed.replace(true) {
+            // The idle time before is not part of the mean.
+            state.meter.report(now);
+            state.since.set(now);
+            self.metered.borrow_mut().push(state.clone());
+        }
+        state.meter.start(now);
+        Metered { worker: self.clone(), state: state.clone() }
+    }
+
+    /// A request waits: the autoscaler hears of it now, and again each time the crowd has doubled.
+    pub(crate) fn tell_waiting(&self, state: &ClusterState) {
+        let cluster = state.now();
+        let Some(revision) = &cluster.config.revision else { return };
+        let concurrency = cluster.gate.in_flight() + cluster.gate.waiting();
+        let told = state.told.get();
+        if told == 0 || concurrency >= told.saturating_mul(2) {
+            state.told.set(concurrency.max(1));
+            let _ = self.reports.send(Report::Waiting { revision: revision.clone(), concurrency });
+        }
+    }
+
+    fn report_load(&self) {
+        let now = self.clock.tick().0;
+        self.metered.borrow_mut().retain(|state| {
+            let sample = state.meter.report(now);
+            let seconds = now.saturating_sub(state.since.replace(now)) as f64 / 1e6;
+            let cluster = state.now();
+            state.told.set(0);
+            if let Some(revision) = &cluster.config.revision {
+                let _ = self.reports.send(Report::Load {
+                    revision: revision.clone(),
+                    request_seconds: sample.average_concurrency * seconds,
+                    arrivals: sample.requests,
+                });
+            }
+            let live = sample.level > 0;
+            state.listed.set(live);
+            live
+        });
+    }
+
+    async fn chores(self: Rc<Self>) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            second.tick().await;
+            self.report_load();
+            self.pools.sweep(self.clock.now().0, UPSTREAM_IDLE);
+            for listening in self.listeners.borrow().iter() {
+                listening.http().flush_logs();
+            }
+        }
+    }
+}
+
+/// A request that counts.
+pub(crate) struct Metered {
+    worker: Rc<Worker>,
+    state: Rc<ClusterState>,
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.state.meter.end(self.worker.clock.now().0);
+    }
+}
+
+/// The `date` header's value, rendered once a second.
+#[derive(Default)]
+pub(crate) struct DateLine(Cell<(u64, [u8; 29])>);
+
+impl DateLine {
+    pub(crate) fn now(&self, clock: &Clock) -> [u8; 29] {
+        let second = clock.unix_micros(clock.now()) / 1_000_000;
+        let (at, text) = self.0.get();
+        if at == second {
+            return text;
+        }
+        let text = imf_fixdate(second);
+        self.0.set((second, text));
+        text
+    }
+}
+
+/// RFC 9110 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn imf_fixdate(unix: u64) -> [u8; 29] {
+    let (days, rest) = (unix / 86_400, unix % 86_400);
+    // Civil date from days, after Howard Hinnant's algorithm: eras of 400 years starting in March.
+    let z = days + 719_468;
+    let (era, doe) = (z / 146_097, z % 146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = format!(
+        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
+        DAYS.get((days % 7) as usize).unwrap_or(&"Thu"),
+        MONTHS.get(month as usize - 1).unwrap_or(&"Jan"),
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    );
+    let mut out = [b' '; 29];
+    for (slot, byte) in out.iter_mut().zip(text.bytes()) {
+        *slot = byte;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_imf_fixdate() {
+        assert_eq!(&imf_fixdate(784_111_777), b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(&imf_fixdate(0), b"Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(&imf_fixdate(1_709_164_800), b"Thu, 29 Feb 2024 00:00:00 GMT");
+    }
+}

@@ -1,0 +1,99 @@
+//! From the xDS stream to the workers: the model judges, the fleet obeys, the answer says which resources were refused and
+//! why. Knows neither the protocol nor what a resource means.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use forebay_model::{Applied, Resource};
+use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick};
+use tracing::{info, warn};
+
+use crate::Shared;
+
+pub(crate) struct Subscribed {
+    shared: Arc<Shared>,
+}
+
+impl Subscribed {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn publish(&self, applied: Applied) -> Outcome {
+        publish(&self.shared, applied)
+    }
+}
+
+/// Publishes what the model made of a change; listeners that cannot be bound join the refused.
+pub(crate) fn publish(shared: &Arc<Shared>, applied: Applied) -> Outcome {
+    {
+        let mut rejected: Vec<Rejection> = applied
+            .rejected
+            .into_iter()
+            .map(|r| {
+                warn!(resource = %r.name, reason = %r.message, "a resource was refused; what it was before stays");
+                Rejection { name: r.name, message: r.message }
+            })
+            .collect();
+        if !applied.update.is_empty() {
+            let listeners = !applied.update.listeners.is_empty();
+            for (name, error) in shared.fleet.publish(applied.update) {
+                warn!(listener = %name, %error, "a listener cannot be opened");
+                rejected.push(Rejection { name: name.to_string(), message: error.to_string() });
+            }
+            if listeners {
+                shared.listeners.send_modify(|n| *n += 1);
+            }
+        }
+        for (cluster, dns) in applied.resolve {
+            crate::dns::follow(shared, cluster, dns);
+        }
+        Outcome { rejected, interests: interests(applied.interests) }
+    }
+}
+
+fn interests(wanted: Vec<forebay_model::Interest>) -> Vec<Interest> {
+    let text = |names: Vec<Arc<str>>| names.iter().map(ToString::to_string).collect();
+    wanted
+        .into_iter()
+        .map(|i| Interest { type_url: i.type_url.to_owned(), add: text(i.add), remove: text(i.remove) })
+        .collect()
+}
+
+impl Subscriber for Subscribed {
+    fn apply(&mut self, type_url: &str, change: Change) -> Outcome {
+        let applied = {
+            let added: Vec<Resource<'_>> = change
+                .added
+                .iter()
+                .map(|r| Resource { name: &r.name, version: &r.version, body: &r.body })
+                .collect();
+            self.shared.model().apply(type_url, change.full, &added, &change.removed, Instant::now())
+        };
+        self.publish(applied)
+    }
+
+    fn does_not_exist(&mut self, type_url: &str, name: &str) -> Vec<Interest> {
+        let applied = self.shared.model().does_not_exist(type_url, name, Instant::now());
+        self.publish(applied).interests
+    }
+
+    fn connected(&mut self, up: bool) {
+        let before = self.shared.connected.send_replace(up);
+        match (before, up) {
+            (false, true) => info!(server = %self.shared.config.xds.target, "the control plane is there"),
+            (true, false) => {
+                warn!(server = %self.shared.config.xds.target, "the control plane is away; its last configuration stays");
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> Tick {
+        let (applied, next) = {
+            let mut model = self.shared.model();
+            (model.tick(now), model.next_deadline())
+        };
+        Tick { next, interests: self.publish(applied).interests }
+    }
+}

@@ -1,0 +1,125 @@
+//! Heads between the `http` crate's types, which `h2` speaks, and ours. Owns the rules of RFC 9113 8.2-8.3 that `h2` leaves open.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use thiserror::Error;
+
+use crate::h1::{Framing, parse_authority_ok};
+use crate::head::{Head, Scheme, Version};
+use crate::known::Known;
+
+/// Why a well-framed HTTP/2 request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[allow(missing_docs)]
+pub enum BadRequest {
+    #[error(":authority and host differ or are malformed")]
+    Authority,
+    #[error(":path is neither absolute nor *")]
+    Path,
+    #[error("Content-Length repeats or is not a number")]
+    Length,
+    #[error("CONNECT is not served")]
+    Connect,
+    #[error("more headers than the limit")]
+    TooManyHeaders,
+}
+
+/// Fills a head from a request, and says how its body is to be framed where framing is needed.
+pub(super) fn request(parts: &http::request::Parts, end: bool, limit: usize, head: &mut Head) -> Result<Framing, BadRequest> {
+    head.clear();
+    head.version = Version::H2;
+    if parts.method == http::Method::CONNECT {
+        return Err(BadRequest::Connect);
+    }
+    if parts.uri.scheme_str().is_some_and(|s| s.eq_ignore_ascii_case("https")) {
+        head.scheme = Scheme::Https;
+    }
+    let host = parts.headers.get(http::header::HOST).map(HeaderValue::as_bytes);
+    let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
+    let authority = match (authority, host) {
+        (Some(a), Some(h)) if !a.eq_ignore_ascii_case(h) => return Err(BadRequest::Authority),
+        (Some(a), _) => a,
+        (None, Some(h)) => h,
+        (None, None) => return Err(BadRequest::Authority),
+    };
+    if authority.is_empty() || !parse_authority_ok(authority) {
+        return Err(BadRequest::Authority);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+    if !path.starts_with('/') && !(path == "*" && parts.method == http::Method::OPTIONS) {
+        return Err(BadRequest::Path);
+    }
+    head.set_request(parts.method.as_str().as_bytes(), path.as_bytes(), authority);
+    if parts.headers.len() > limit {
+        return Err(BadRequest::TooManyHeaders);
+    }
+    copy_fields(&parts.headers, head);
+    if end {
+        return Ok(Framing::None);
+    }
+    match parts.headers.get_all(http::header::CONTENT_LENGTH).iter().collect::<Vec<_>>().as_slice() {
+        [] => Ok(Framing::Chunked),
+        [one] => {
+            let n = one.to_str().ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+            n.map(Framing::Length).ok_or(BadRequest::Length)
+        }
+        _ => Err(BadRequest::Length),
+    }
+}
+
+/// Fills a head from a response; the framing is what an HTTP/1.1 client would need.
+pub(super) fn response(parts: &http::response::Parts, end: bool, head: &mut Head) -> Framing {
+    head.clear();
+    head.version = Version::H2;
+    head.status = parts.status.as_u16();
+    copy_fields(&parts.headers, head);
+    let length = head.known(Known::ContentLength).and_then(|v| std::str::from_utf8(v).ok()).and_then(|t| t.parse().ok());
+    match (end, length) {
+        (true, _) => Framing::None,
+        (false, Some(n)) => Framing::Length(n),
+        (false, None) => Framing::Chunked,
+    }
+}
+
+fn copy_fields(map: &HeaderMap, head: &mut Head) {
+    let mut cookie: Vec<u8> = Vec::new();
+    for (name, value) in map {
+        if name == http::header::HOST {
+            continue;
+        }
+        if name == http::header::COOKIE {
+            // Crumbs of one cookie header are joined again for whoever speaks HTTP/1.1 (RFC 9113 8.2.3).
+            if !cookie.is_empty() {
+                cookie.extend_from_slice(b"; ");
+            }
+            cookie.extend_from_slice(value.as_bytes());
+            continue;
+        }
+        head.push(name.as_str().as_bytes(), value.as_bytes());
+    }
+    if !cookie.is_empty() {
+        head.push(b"cookie", &cookie);
+    }
+}
+
+/// Trailers as a head.
+pub(super) fn trailers(map: &HeaderMap) -> Head {
+    let mut head = Head::default();
+    for (name, value) in map {
+        head.push(name.as_str().as_bytes(), value.as_bytes());
+    }
+    head
+}
+
+/// Fields as `h2` wants them; what cannot be said in HTTP/2 is left out.
+pub(super) fn fields(head: &Head) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(head.len());
+    for (name, value, known) in head.iter() {
+        if matches!(known, Known::Host | Known::TransferEncoding | Known::Connection | Known::Upgrade | Known::KeepAlive) {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            map.append(name, value);
+        }
+    }
+    map
+}

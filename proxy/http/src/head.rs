@@ -1,0 +1,407 @@
+//! A message head: one block of bytes and an index of (name, value) ranges into it. Knows no framing and no sockets.
+//!
+//! Parsing copies a head into the block once and lower-cases its names there; edits append to the block and mark fields dead;
+//! writing walks the live fields. A reused `Head` allocates nothing.
+
+use std::fmt;
+
+use crate::known::Known;
+
+/// The protocol a message came by or leaves by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Version {
+    /// HTTP/1.0: no chunks, one request a connection unless it asks otherwise.
+    H10,
+    /// HTTP/1.1.
+    #[default]
+    H11,
+    /// HTTP/2.
+    H2,
+}
+
+impl Version {
+    /// As access logs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Version::H10 => "HTTP/1.0",
+            Version::H11 => "HTTP/1.1",
+            Version::H2 => "HTTP/2",
+        }
+    }
+}
+
+/// The scheme of a request's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum Scheme {
+    #[default]
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// A range of a head's block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) at: u32,
+    pub(crate) len: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Span,
+    value: Span,
+    known: Known,
+    dead: bool,
+}
+
+/// A request's or a response's head. For requests `method`, `path`, `authority` and `scheme` are meaningful, for responses
+/// `status`.
+#[derive(Default)]
+pub struct Head {
+    block: Vec<u8>,
+    fields: Vec<Field>,
+    /// Index + 1 of the first live field of each known name.
+    first: [u16; Known::COUNT],
+    /// Known names that occur more than once.
+    repeated: u64,
+    method: Span,
+    path: Span,
+    authority: Option<Span>,
+    /// The protocol the message came by.
+    pub version: Version,
+    /// Of a request.
+    pub scheme: Scheme,
+    /// Of a response; 0 for requests.
+    pub status: u16,
+}
+
+impl Head {
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.block.clear();
+        self.fields.clear();
+        self.first = [0; Known::COUNT];
+        self.repeated = 0;
+        self.method = Span::default();
+        self.path = Span::default();
+        self.authority = None;
+        self.version = Version::H11;
+        self.scheme = Scheme::Http;
+        self.status = 0;
+    }
+
+    /// Bytes of the block: what the head costs while its request waits.
+    pub fn size(&self) -> usize {
+        self.block.len()
+    }
+
+    /// Live fields.
+    pub fn len(&self) -> usize {
+        self.fields.iter().filter(|f| !f.dead).count()
+    }
+
+    /// Whether there is no live field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[inline]
+    fn bytes(&self, span: Span) -> &[u8] {
+        self.block.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Span {
+        let at = self.block.len() as u32;
+        self.block.extend_from_slice(bytes);
+        Span { at, len: bytes.len() as u32 }
+    }
+
+    // === filling
+
+    /// Takes a copy of a parsed block; fields are then indexed with [`Head::index`].
+    pub(crate) fn fill(&mut self, block: &[u8]) {
+        self.clear();
+        self.block.extend_from_slice(block);
+    }
+
+    /// Indexes a field that lies in the block, lower-casing its name in place.
+    #[inline]
+    pub(crate) fn index(&mut self, name: Span, value: Span) -> Known {
+        if let Some(bytes) = self.block.get_mut(name.at as usize..(name.at + name.len) as usize) {
+            bytes.make_ascii_lowercase();
+        }
+        let known = Known::of(self.bytes(name));
+        self.note(known);
+        self.fields.push(Field { name, value, known, dead: false });
+        known
+    }
+
+    #[inline]
+    fn note(&mut self, known: Known) {
+        if let Some(first) = self.first.get_mut(known as usize) {
+            if *first == 0 {
+                *first = (self.fields.len() + 1) as u16;
+            } else {
+                self.repeated |= 1 << known as u64;
+            }
+        }
+    }
+
+    pub(crate) fn set_method_span(&mut self, span: Span) {
+        self.method = span;
+    }
+
+    pub(crate) fn set_path_span(&mut self, span: Span) {
+        self.path = span;
+    }
+
+    pub(crate) fn set_authority_span(&mut self, span: Span) {
+        self.authority = Some(span);
+    }
+
+    pub(crate) fn span_of(&self, known: Known) -> Option<Span> {
+        self.slot(known).and_then(|i| self.fields.get(i)).map(|f| f.value)
+    }
+
+    // === reading
+
+    /// The method, as sent.
+    #[inline]
+    pub fn method(&self) -> &[u8] {
+        self.bytes(self.method)
+    }
+
+    /// Path with query (origin-form); `*` for OPTIONS of the server; authority-form for CONNECT is empty here.
+    #[inline]
+    pub fn path(&self) -> &[u8] {
+        self.bytes(self.path)
+    }
+
+    /// Host with port as the client gave it; empty when an HTTP/1.0 request had none.
+    #[inline]
+    pub fn authority(&self) -> &[u8] {
+        self.authority.map(|s| self.bytes(s)).unwrap_or_default()
+    }
+
+    /// Whether the response to this request has no body whatever it says.
+    pub fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    fn slot(&self, known: Known) -> Option<usize> {
+        self.first.get(known as usize).and_then(|&i| (i as usize).checked_sub(1))
+    }
+
+    /// The first value of a known header.
+    #[inline]
+    pub fn known(&self, known: Known) -> Option<&[u8]> {
+        self.span_of(known).map(|s| self.bytes(s))
+    }
+
+    /// Whether a known header occurs.
+    #[inline]
+    pub fn has(&self, known: Known) -> bool {
+        self.slot(known).is_some()
+    }
+
+    /// Whether a known header occurs more than once.
+    #[inline]
+    pub fn repeats(&self, known: Known) -> bool {
+        self.repeated & (1 << known as u64) != 0
+    }
+
+    /// The first value of a header by its lower-case name.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        match Known::of(name) {
+            Known::Other => {
+                self.fields.iter().find(|f| !f.dead && self.bytes(f.name) == name).map(|f| self.bytes(f.value))
+            }
+            known => self.known(known),
+        }
+    }
+
+    /// All values of a header by its lower-case name, in order.
+    pub fn values<'h, 'n>(&'h self, name: &'n [u8]) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+        self.fields.iter().filter(move |f| !f.dead && self.bytes(f.name) == name).map(|f| self.bytes(f.value))
+    }
+
+    /// All live fields in order.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], Known)> {
+        self.fields.iter().filter(|f| !f.dead).map(|f| (self.bytes(f.name), self.bytes(f.value), f.known))
+    }
+
+    /// Whether a comma-separated known header (all its lines) holds a token, case-insensitively.
+    pub fn has_token(&self, known: Known, token: &[u8]) -> bool {
+        if !self.has(known) {
+            return false;
+        }
+        self.iter().filter(|(_, _, k)| *k == known).any(|(_, v, _)| tokens(v).any(|t| t.eq_ignore_ascii_case(token)))
+    }
+
+    // === editing
+
+    /// Sets the request line's parts; the authority is kept apart from the fields.
+    pub fn set_request(&mut self, method: &[u8], path: &[u8], authority: &[u8]) {
+        self.method = self.append(method);
+        self.path = self.append(path);
+        if !authority.is_empty() {
+            self.authority = Some(self.append(authority));
+        }
+    }
+
+    /// Replaces the path with query.
+    pub fn set_path(&mut self, path: &[u8]) {
+        self.path = self.append(path);
+    }
+
+    /// Replaces the authority.
+    pub fn set_authority(&mut self, authority: &[u8]) {
+        self.authority = Some(self.append(authority));
+    }
+
+    /// Adds a field; the name is lower-case.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let name_span = self.append(name);
+        let value_span = self.append(value);
+        let known = Known::of(name);
+        self.note(known);
+        self.fields.push(Field { name: name_span, value: value_span, known, dead: false });
+    }
+
+    /// Replaces all fields of a name by one.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.push(name, value);
+    }
+
+    /// Adds to a comma-separated header, or creates it (one line in the end, as Envoy appends x-forwarded-for).
+    pub fn append_to(&mut self, known: Known, value: &[u8]) {
+        let Some(old) = self.span_of(known) else { return self.push(known.name(), value) };
+        let at = self.block.len() as u32;
+        self.block.extend_from_within(old.at as usize..(old.at + old.len) as usize);
+        self.block.extend_from_slice(b",");
+        self.block.extend_from_slice(value);
+        let len = self.block.len() as u32 - at;
+        if let Some(field) = self.slot(known).and_then(|i| self.fields.get_mut(i)) {
+            field.value = Span { at, len };
+        }
+    }
+
+    /// Removes all fields of a known name.
+    pub fn remove_known(&mut self, known: Known) {
+        let Some(first) = self.slot(known) else { return };
+        if let Some(f) = self.fields.get_mut(first) {
+            f.dead = true;
+        }
+        if self.repeats(known) {
+            self.fields.iter_mut().filter(|f| f.known == known).for_each(|f| f.dead = true);
+            self.repeated &= !(1 << known as u64);
+        }
+        if let Some(slot) = self.first.get_mut(known as usize) {
+            *slot = 0;
+        }
+    }
+
+    /// Removes all fields of a lower-case name; whether there was any.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        match Known::of(name) {
+            Known::Other => {
+                let mut any = false;
+                for i in 0..self.fields.len() {
+                    let Some(f) = self.fields.get(i).copied() else { break };
+                    if !f.dead && f.known == Known::Other && self.bytes(f.name) == name {
+                        any = true;
+                        if let Some(f) = self.fields.get_mut(i) {
+                            f.dead = true;
+                        }
+                    }
+                }
+                any
+            }
+            known => {
+                let any = self.has(known);
+                self.remove_known(known);
+                any
+            }
+        }
+    }
+
+    /// Removes what belongs to one connection only: the hop-by-hop names and whatever `Connection` names. `te: trailers`
+    /// stays, since gRPC servers insist on it (RFC 9110 10.1.4 lets an intermediary that keeps trailers say so).
+    pub fn strip_hop_by_hop(&mut self) {
+        let trailers = self.has(Known::Te) && self.has_token(Known::Te, b"trailers");
+        if self.has(Known::Connection) {
+            self.strip_named_by_connection();
+        }
+        for known in [
+            Known::Connection,
+            Known::KeepAlive,
+            Known::ProxyConnection,
+            Known::Te,
+            Known::Trailer,
+            Known::TransferEncoding,
+            Known::Upgrade,
+            Known::Http2Settings,
+        ] {
+            self.remove_known(known);
+        }
+        if trailers {
+            self.push(b"te", b"trailers");
+        }
+    }
+
+    fn strip_named_by_connection(&mut self) {
+        // Rare beyond `close`, `keep-alive` and `upgrade`, so a copy of the value is no loss.
+        let mut named: Vec<Vec<u8>> = Vec::new();
+        for (_, value, known) in self.iter() {
+            if known == Known::Connection {
+                for token in tokens(value) {
+                    let plain = [&b"close"[..], b"keep-alive", b"upgrade", b"te", b"http2-settings"];
+                    if !plain.iter().any(|p| token.eq_ignore_ascii_case(p)) {
+                        named.push(token.to_ascii_lowercase());
+                    }
+                }
+            }
+        }
+        for name in named {
+            // Framing and the authority are not a client's to remove this way.
+            if !matches!(Known::of(&name), Known::Host | Known::ContentLength | Known::TransferEncoding) {
+                self.remove(&name);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.status == 0 {
+            write!(f, "{} {} {}", lossy(self.method()), lossy(self.authority()), lossy(self.path()))?;
+        } else {
+            write!(f, "{}", self.status)?;
+        }
+        f.debug_map().entries(self.iter().map(|(n, v, _)| (lossy(n), lossy(v)))).finish()
+    }
+}
+
+fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// The tokens of a comma-separated value, without surrounding blanks, empty ones left out.
+pub fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(|t| t.trim_ascii()).filter(|t| !t.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

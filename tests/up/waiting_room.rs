@@ -1,0 +1,83 @@
+//! The waiting room is bounded in places and in time, says so, and forgets who leaves.
+
+use std::time::Duration;
+
+use crate::support::forebay::{Forebay, Setup};
+use crate::support::h1::Connection;
+use crate::support::manifest::hello;
+use crate::support::until;
+
+const HOST: &str = "hello.default.localhost";
+
+#[tokio::test]
+async fn a_full_room_refuses_and_says_what_when_and_why() {
+    let forebay = slow(&["--max-waiting=3"]).await;
+    let waiting = fill(&forebay, 3).await;
+    let mut refused = None;
+    until("a refusal", async || {
+        let mut one = asking(&forebay).await;
+        if one.is_silent(Duration::from_millis(100)).await {
+            return false;
+        }
+        refused = one.response().await.ok();
+        true
+    })
+    .await;
+    let refused = refused.unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let seconds = refused.header("retry-after").expect("when to come back");
+    assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
+    assert!(refused.header("content-type").unwrap_or_default().contains("json"), "{refused:?}");
+    assert!(refused.json().to_string().contains("hello-00001"), "it names the revision: {}", refused.text());
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn who_leaves_frees_the_place_at_once() {
+    let forebay = slow(&["--max-waiting=2"]).await;
+    let mut waiting = fill(&forebay, 2).await;
+    until("the room is full", async || {
+        let mut one = asking(&forebay).await;
+        !one.is_silent(Duration::from_millis(100)).await
+    })
+    .await;
+    drop(waiting.pop());
+    until("a place is free", async || {
+        let mut one = asking(&forebay).await;
+        one.is_silent(Duration::from_millis(300)).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_gets_a_504_that_names_the_clock() {
+    let forebay = slow(&["--wait-timeout=1s"]).await;
+    let answer = forebay.get(HOST, "/").await;
+    assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+    assert!(answer.json().to_string().contains("hello-00001"), "it names the revision: {}", answer.text());
+}
+
+/// A forebay whose app does not listen for a minute.
+async fn slow(words: &[&str]) -> Forebay {
+    let mut setup = Setup::new();
+    let app = hello(&setup.mark()).env("START_DELAY_MS", "60000").scaling("max-scale", "1");
+    setup.save("app.yaml", app);
+    for word in words {
+        setup = setup.arg(*word);
+    }
+    setup.start().await
+}
+
+async fn asking(forebay: &Forebay) -> Connection {
+    let mut connection = Connection::open(forebay.address).await.unwrap();
+    connection.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")).await.unwrap();
+    connection
+}
+
+async fn fill(forebay: &Forebay, count: usize) -> Vec<Connection> {
+    let mut waiting = Vec::new();
+    for _ in 0..count {
+        waiting.push(asking(forebay).await);
+    }
+    waiting
+}

@@ -1,0 +1,231 @@
+//! The connection to the control plane and its one stream. Knows nothing of what travels on it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use forebay_proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient as Ads;
+use forebay_xds_wire::client::{Delta, StateOfTheWorld, Variant};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Response, Status, Streaming};
+
+use crate::Target;
+
+/// Largest response. 256 MiB: Knative's own controller sends everything it has in one message.
+const MAX_RESPONSE: usize = 256 * 1024 * 1024;
+
+/// How often a silent connection is asked whether it is alive. Knative's own server hangs up on whoever asks more often
+/// than every 20 s.
+const PING: Duration = Duration::from_secs(30);
+
+/// How long it may take to say so.
+const PONG: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to be made, handshake included.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What may be on its way to us unread: some MiB, so that a full sync is not slowed by round trips.
+const WINDOW: u32 = 4 * 1024 * 1024;
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A variant with its method of the ADS service.
+pub(crate) trait Rpc: Variant<Request: Send + 'static, Response: 'static> {
+    fn open(ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response>;
+}
+
+type Opening<R> = Boxed<Result<Response<Streaming<R>>, Status>>;
+
+impl Rpc for Delta {
+    fn open(mut ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response> {
+        Box::pin(async move { ads.delta_aggregated_resources(requests).await })
+    }
+}
+
+impl Rpc for StateOfTheWorld {
+    fn open(mut ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response> {
+        Box::pin(async move { ads.stream_aggregated_resources(requests).await })
+    }
+}
+
+/// Where the connection stands.
+pub(crate) enum Link<V: Rpc> {
+    /// Between two attempts.
+    Pausing(Instant),
+    Connecting(Boxed<Result<Channel, String>>),
+    /// Requests may be sent; a server need not say anything before its first response, so the stream may be `Opening`
+    /// while it is in full use.
+    Open {
+        requests: mpsc::Sender<V::Request>,
+        responses: Responses<V::Response>,
+    },
+}
+
+pub(crate) enum Responses<R> {
+    Opening(Opening<R>),
+    Flowing(Box<Streaming<R>>),
+}
+
+/// What happened on the link.
+pub(crate) enum Event<R> {
+    /// The pause is over.
+    Retry,
+    Connected(Channel),
+    /// The server took up the stream.
+    Accepted,
+    Response(R),
+    /// There is room for one request.
+    Room,
+    Lost(String),
+}
+
+impl<V: Rpc> Link<V> {
+    pub(crate) fn connect(target: &Target) -> Self {
+        Self::Connecting(connect(target.clone()))
+    }
+
+    pub(crate) fn open(channel: Channel) -> Self {
+        // One request waits for the transport at most; the next is made when it is taken, from what is wanted then.
+        let (requests, outgoing) = mpsc::channel(1);
+        let ads = Ads::new(channel).max_decoding_message_size(MAX_RESPONSE);
+        Self::Open { requests, responses: Responses::Opening(V::open(ads, ReceiverStream::new(outgoing))) }
+    }
+
+    /// The next event. Nothing is lost when this is dropped before it is ready.
+    pub(crate) async fn next(&mut self, read: bool, write: bool) -> Event<V::Response> {
+        match self {
+            Link::Pausing(until) => {
+                tokio::time::sleep_until((*until).into()).await;
+                Event::Retry
+            }
+            Link::Connecting(attempt) => match attempt.await {
+                Ok(channel) => Event::Connected(channel),
+                Err(why) => Event::Lost(why),
+            },
+            Link::Open { requests, responses } => tokio::select! {
+                event = responses.next(), if read => event,
+                room = requests.reserve(), if write => match room {
+                    Ok(_) => Event::Room,
+                    // The reason comes from the other half.
+                    Err(_) => responses.next().await,
+                },
+                // Neither is wanted: only time or new wishes go on from here.
+                else => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Sends a request for which [`Event::Room`] was told.
+    pub(crate) fn send(&self, request: V::Request) {
+        if let Link::Open { requests, .. } = self {
+            // There is room, since nobody else sends; and if the stream has ended, the next event says so.
+            _ = requests.try_send(request);
+        }
+    }
+
+    /// Says that no more requests come, and waits a moment for the server to take note.
+    pub(crate) async fn goodbye(self) {
+        if let Link::Open { requests, mut responses } = self {
+            drop(requests);
+            let end = async { while !matches!(responses.next().await, Event::Lost(_)) {} };
+            _ = tokio::time::timeout(GOODBYE, end).await;
+        }
+    }
+}
+
+impl<R: 'static> Responses<R> {
+    async fn next(&mut self) -> Event<R> {
+        match self {
+            Responses::Opening(opening) => match opening.await {
+                Ok(response) => {
+                    *self = Responses::Flowing(Box::new(response.into_inner()));
+                    Event::Accepted
+                }
+                Err(status) => Event::Lost(describe(&status)),
+            },
+            Responses::Flowing(stream) => match stream.message().await {
+                Ok(Some(response)) => Event::Response(response),
+                Ok(None) => Event::Lost("it ended the stream".to_owned()),
+                Err(status) => Event::Lost(describe(&status)),
+            },
+        }
+    }
+}
+
+fn describe(status: &Status) -> String {
+    let mut text = format!("{}: {}", status.code(), status.message());
+    let mut source = std::error::Error::source(status);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+fn connect(target: Target) -> Boxed<Result<Channel, String>> {
+    Box::pin(async move {
+        let authority = match &target {
+            Target::Tcp(address) => format!("http://{address}"),
+            // What goes into `:authority`; nobody resolves it.
+            Target::Unix(_) => "http://localhost".to_owned(),
+        };
+        let endpoint =
+            Endpoint::from_shared(authority).map_err(|e| format!("{target} is not host:port: {e}"))?;
+        endpoint
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(PING)
+            .keep_alive_timeout(PONG)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .connect_with_connector(Connector(target))
+            .await
+            .map_err(|e| {
+                std::error::Error::source(&e).map_or_else(|| e.to_string(), |cause| cause.to_string())
+            })
+    })
+}
+
+/// Dials the target, whatever the URI says.
+struct Connector(Target);
+
+/// Either kind of socket.
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Box<dyn Socket>>;
+    type Error = io::Error;
+    type Future = Boxed<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let target = self.0.clone();
+        Box::pin(async move {
+            let socket: Box<dyn Socket> = match target {
+                Target::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    // A request is small and somebody waits for it.
+                    stream.set_nodelay(true)?;
+                    Box::new(stream)
+                }
+                Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            };
+            Ok(TokioIo::new(socket))
+        })
+    }
+}
