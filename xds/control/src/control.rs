@@ -66,8 +66,11 @@ impl Control {
     ) -> (Self, Work) {
         let saved = saved::read(records);
         let mut control = Self::around(World::restore(config, saved.snapshot, now), settings, store);
-        for (id, prints) in saved.prints {
-            control.declared.restore(id, prints);
+        let roots: Vec<_> = control.world.roots().map(|(kind, key)| (kind, key.clone())).collect();
+        let mut prints = saved.prints;
+        for id in roots {
+            let print = prints.remove(&id).unwrap_or_default();
+            control.declared.restore(id, print);
         }
         let mut work = Work::default();
         work.lines.extend(saved.problems.into_iter().map(|problem| Line::new(Level::Warning, problem)));
@@ -263,5 +266,3 @@ fn describe(path: &str, message: &str) -> String {
     if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
 }
 
-#[cfg(test)]
-mod tests;

@@ -67,7 +67,9 @@ impl Control {
             }
             None => {
                 let hosts = self.placed.remove(&key).map(|placed| placed.hosts).unwrap_or_default();
-                hosts.iter().for_each(|host| drop(batch.remove(type_url::VIRTUAL_HOST, host)));
+                for host in &hosts {
+                    batch.remove(type_url::VIRTUAL_HOST, host);
+                }
             }
         }
         // What leads here through a domain of its own changes with it.

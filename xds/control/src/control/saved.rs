@@ -31,7 +31,7 @@ struct Saved {
 #[derive(Default)]
 pub(super) struct World {
     pub(super) snapshot: Snapshot,
-    pub(super) prints: Vec<(Id, Vec<u64>)>,
+    pub(super) prints: HashMap<Id, Vec<u64>>,
     pub(super) homes: HashMap<RevisionKey, Arc<Path>>,
     /// Records that could not be read.
     pub(super) problems: Vec<String>,
@@ -58,7 +58,7 @@ impl World {
             self.homes.insert(key.clone().into_revision(), home.into());
         }
         if !prints.is_empty() {
-            self.prints.push(((kind, key), prints));
+            self.prints.insert((kind, key), prints);
         }
     }
 }

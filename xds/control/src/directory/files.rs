@@ -24,6 +24,14 @@ enum Root {
     File { path: PathBuf, parent: PathBuf },
 }
 
+impl Root {
+    fn directory(&self) -> &Path {
+        match self {
+            Root::Directory(path) | Root::File { parent: path, .. } => path,
+        }
+    }
+}
+
 impl Roots {
     pub(super) fn new(paths: &[PathBuf]) -> Result<Self, OpenError> {
         let root = |path: &PathBuf| {
@@ -41,11 +49,7 @@ impl Roots {
 
     /// What to watch, each once.
     pub(super) fn directories(&self) -> BTreeSet<&Path> {
-        let directory = |root: &Root| match root {
-            Root::Directory(path) => path.as_path(),
-            Root::File { parent, .. } => parent.as_path(),
-        };
-        self.roots.iter().map(directory).collect::<BTreeSet<&Path>>()
+        self.roots.iter().map(Root::directory).collect()
     }
 
     /// Whether a file counts.
