@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use cluster::{cluster, cluster_name};
 pub use endpoints::{Endpoint, assignment};
 pub use listener::{listener, route_configuration};
-pub use virtual_host::{hosts, virtual_hosts};
+pub use virtual_host::{mapped_host, mapped_to, virtual_hosts};
 
 /// The one listener's name.
 pub const LISTENER: &str = "gateway";

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forebay_knative::Key;
 use forebay_knative::ingress::{HttpOption, Ingress, IngressPath, IngressRule, IngressSplit, Visibility};
 use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::config::route::v3 as pb;
@@ -10,8 +11,41 @@ use forebay_proto::envoy::r#type::matcher::v3 as matcher;
 use super::ROUTES;
 use super::wrap::{duration, number, yes};
 
+/// The virtual hosts of a Route's KIngress, named `services/<namespace>/<name>` and, where tags have hosts of their own,
+/// `services/<namespace>/<name>/<first host>`.
+pub fn virtual_hosts(ingress: &Ingress) -> Vec<pb::VirtualHost> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for host in hosts(ingress) {
+        let paths = paths(ingress, &host);
+        match groups.iter_mut().find(|group| group.paths == paths) {
+            Some(group) => group.hosts.push(host),
+            None => groups.push(Group { hosts: vec![host], paths }),
+        }
+    }
+    let named = |(index, group): (usize, &Group<'_>)| match group.hosts.first() {
+        Some(host) if index > 0 => group.virtual_host(ingress, Some(host)),
+        _ => group.virtual_host(ingress, None),
+    };
+    groups.iter().enumerate().map(named).collect()
+}
+
+/// The virtual host of a DomainMapping's KIngress: its own hosts, and what `target`, the KIngress of the Route it leads to,
+/// does for the host that it rewrites to. Knative sends such a request through the gateway twice and gives it its old host
+/// back at the end; going there at once, it never loses it.
+pub fn mapped_host(mapping: &Ingress, target: &Ingress) -> Option<pb::VirtualHost> {
+    let rewritten = mapping.spec.rules.iter().flat_map(|rule| rule.http.paths.iter()).find_map(|p| p.rewrite_host.as_ref())?;
+    let paths = paths(target, rewritten);
+    (!paths.is_empty()).then(|| Group { hosts: hosts(mapping), paths }.virtual_host(mapping, None))
+}
+
+/// The Route that a DomainMapping's KIngress leads to.
+pub fn mapped_to(mapping: &Ingress) -> Option<Key> {
+    let mut splits = mapping.spec.rules.iter().flat_map(|rule| rule.http.paths.iter()).flat_map(|path| path.splits.iter());
+    splits.next().map(|split| Key::new(split.service_namespace.clone(), split.service_name.clone()))
+}
+
 /// Every host of a KIngress once, in order. `*` stands for rules without hosts.
-pub fn hosts(ingress: &Ingress) -> Vec<Arc<str>> {
+fn hosts(ingress: &Ingress) -> Vec<Arc<str>> {
     let mut all: Vec<Arc<str>> = Vec::new();
     for host in ingress.spec.rules.iter().flat_map(rule_hosts) {
         if !all.contains(&host) {
@@ -21,26 +55,15 @@ pub fn hosts(ingress: &Ingress) -> Vec<Arc<str>> {
     all
 }
 
-/// The virtual hosts of a KIngress, named `services/<namespace>/<name>` and, where tags have hosts of their own,
-/// `services/<namespace>/<name>/<first host>`. Of its hosts only those that `mine` says yes to are used: a host belongs
-/// to one KIngress.
-pub fn virtual_hosts(ingress: &Ingress, mine: impl Fn(&str) -> bool) -> Vec<pb::VirtualHost> {
-    let mut groups: Vec<Group> = Vec::new();
-    for host in hosts(ingress).into_iter().filter(|host| mine(host)) {
-        // Several rules may speak of one host; their paths make one list.
-        let rules = ingress.spec.rules.iter().filter(|rule| rule_hosts(rule).any(|h| h == host));
-        let paths: Vec<Path<'_>> = rules
-            .flat_map(|rule| {
-                let redirect = rule.visibility == Visibility::ExternalIP && ingress.spec.http_option == HttpOption::Redirected;
-                rule.http.paths.iter().map(move |path| Path { path, redirect })
-            })
-            .collect();
-        match groups.iter_mut().find(|group| group.paths == paths) {
-            Some(group) => group.hosts.push(host),
-            None => groups.push(Group { hosts: vec![host], paths }),
-        }
-    }
-    groups.iter().enumerate().map(|(index, group)| group.virtual_host(ingress, index == 0)).collect()
+/// What a KIngress does for a host. Several rules may speak of one; their paths make one list.
+fn paths<'i>(ingress: &'i Ingress, host: &str) -> Vec<Path<'i>> {
+    let redirected = ingress.spec.http_option == HttpOption::Redirected;
+    let rules = ingress.spec.rules.iter().filter(|rule| rule_hosts(rule).any(|h| *h == *host));
+    let paths = rules.flat_map(|rule| {
+        let redirect = redirected && rule.visibility == Visibility::ExternalIP;
+        rule.http.paths.iter().map(move |path| Path { path, redirect })
+    });
+    paths.collect()
 }
 
 fn rule_hosts(rule: &IngressRule) -> impl Iterator<Item = Arc<str>> + '_ {
@@ -62,16 +85,17 @@ struct Path<'i> {
 }
 
 impl Group<'_> {
-    fn virtual_host(&self, ingress: &Ingress, first: bool) -> pb::VirtualHost {
+    /// `part` tells it from the others of its KIngress.
+    fn virtual_host(&self, ingress: &Ingress, part: Option<&str>) -> pb::VirtualHost {
         let key = &ingress.key;
         let mut paths: Vec<&Path<'_>> = self.paths.iter().collect();
         // A longer prefix goes first, as with Kourier; among equals the KIngress' own order decides.
         paths.sort_by_key(|path| std::cmp::Reverse(prefix(path.path).len()));
         pb::VirtualHost {
             // Envoy removes a virtual host by the resource's name, so it has to be the host's own as well.
-            name: match self.hosts.first() {
-                Some(host) if !first => format!("{ROUTES}/{key}/{host}"),
-                _ => format!("{ROUTES}/{key}"),
+            name: match part {
+                Some(part) => format!("{ROUTES}/{key}/{part}"),
+                None => format!("{ROUTES}/{key}"),
             },
             domains: self.hosts.iter().map(|host| host.to_string()).collect(),
             routes: paths.iter().map(|path| path.route(&key.to_string())).collect(),

@@ -1,0 +1,268 @@
+//! The control plane of one machine: events of sources and of the platform in, resources, work and words out. Owns the
+//! world and writes the store; knows nothing of files, processes, or who reads the store. Time is an argument, and every
+//! call costs what it changes.
+
+mod place;
+mod saved;
+mod work;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use forebay_knative::api::{Kind, Revision, RevisionState};
+use forebay_knative::ingress::Ingress;
+use forebay_knative::manifest::{self, Document};
+use forebay_knative::world::{Config, Outcome, RevisionChange, World};
+use forebay_knative::{Key, RevisionKey};
+use forebay_proto::type_url;
+use forebay_xds_server::Store;
+
+use crate::declared::{Declared, Step};
+use crate::directory::Event;
+use crate::state::Record;
+use crate::translate::{self, Endpoint, Settings};
+pub use work::{Level, Line, Run, Work};
+
+/// The control plane. See the module.
+pub struct Control {
+    world: World,
+    store: Store,
+    settings: Settings,
+    declared: Declared,
+    /// KIngresses that stand, with the names of the virtual hosts they made.
+    placed: HashMap<Key, Placed>,
+    /// Routes that DomainMappings lead to, with those.
+    mapped: HashMap<Key, BTreeSet<Key>>,
+    /// Revisions whose cluster is in the store.
+    revisions: HashMap<RevisionKey, Known>,
+}
+
+struct Placed {
+    ingress: Arc<Ingress>,
+    hosts: Vec<String>,
+}
+
+struct Known {
+    revision: Arc<Revision>,
+    /// Where the manifest was that it came from.
+    home: Arc<Path>,
+}
+
+impl Control {
+    /// An empty world. The listener and the route configuration are in the store when this returns.
+    pub fn new(config: Config, settings: Settings, store: Store) -> Self {
+        Self::around(World::new(config), settings, store)
+    }
+
+    /// The world of a state directory, and what is to be run of it. Records that cannot be read are told of and left out.
+    pub fn restore(
+        config: Config,
+        settings: Settings,
+        store: Store,
+        records: &[Record],
+        now: SystemTime,
+    ) -> (Self, Work) {
+        let saved = saved::read(records);
+        let mut control = Self::around(World::restore(config, saved.snapshot, now), settings, store);
+        let roots: Vec<_> = control.world.roots().map(|(kind, key)| (kind, key.clone())).collect();
+        let mut prints = saved.prints;
+        for id in roots {
+            let print = prints.remove(&id).unwrap_or_default();
+            control.declared.restore(id, print);
+        }
+        let mut work = Work::default();
+        work.lines.extend(saved.problems.into_iter().map(|problem| Line::new(Level::Warning, problem)));
+        control.settle(&saved.homes, &mut work);
+        (control, work)
+    }
+
+    fn around(world: World, settings: Settings, store: Store) -> Self {
+        store.batch(|batch| {
+            batch.set(type_url::ROUTE, translate::ROUTES, &translate::route_configuration());
+            batch.set(type_url::LISTENER, translate::LISTENER, &translate::listener(&settings));
+        });
+        Control {
+            world,
+            store,
+            settings,
+            declared: Declared::default(),
+            placed: HashMap::new(),
+            mapped: HashMap::new(),
+            revisions: HashMap::new(),
+        }
+    }
+
+    /// What a source saw.
+    pub fn apply_source(&mut self, event: Event, now: SystemTime) -> Work {
+        let mut work = Work::default();
+        match event {
+            Event::Broken { path, problems } => {
+                for problem in problems {
+                    let line = Line::new(Level::Error, describe(&problem.path, &problem.message)).at(&path, problem.line);
+                    work.lines.push(line);
+                }
+            }
+            Event::File { path, text, documents } => {
+                for document in &documents {
+                    for warning in &document.warnings {
+                        let words = describe(&warning.path, &warning.message);
+                        work.lines.push(Line::new(Level::Warning, words).at(&path, warning.line));
+                    }
+                }
+                let steps = self.declared.file(&path, documents);
+                self.take(steps, Some((&path, &text)), now, &mut work);
+            }
+            Event::Gone { path } => {
+                let steps = self.declared.gone(&path);
+                self.take(steps, None, now, &mut work);
+            }
+            Event::Settled => {
+                let steps = self.declared.settled();
+                self.take(steps, None, now, &mut work);
+            }
+        }
+        self.settle(&HashMap::new(), &mut work);
+        work
+    }
+
+    /// What the platform has to say of a revision.
+    pub fn revision_state(&mut self, key: &RevisionKey, state: RevisionState, now: SystemTime) -> Work {
+        self.world.set_revision_state(key, state, now);
+        let mut work = Work::default();
+        self.settle(&HashMap::new(), &mut work);
+        work
+    }
+
+    /// A revision's replicas as they are now: written at once, whatever else is going on. Returns the number to wait for
+    /// with [`Store::acked_of`] until every proxy knows; `None` if there is no such revision.
+    pub fn set_endpoints(&self, key: &RevisionKey, endpoints: &[Endpoint]) -> Option<u64> {
+        if !self.revisions.contains_key(key) {
+            return None;
+        }
+        let assignment = translate::assignment(key, endpoints);
+        self.store.set(type_url::ENDPOINTS, &assignment.cluster_name, &assignment);
+        Some(self.store.head())
+    }
+
+    /// Takes the steps of gradual rollouts that are due, and says when the next one is.
+    pub fn tick(&mut self, now: SystemTime) -> (Work, Option<SystemTime>) {
+        let next = self.world.tick(now);
+        let mut work = Work::default();
+        self.settle(&HashMap::new(), &mut work);
+        (work, next)
+    }
+
+    /// The objects, for the screen.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The resources.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Everything as records: what a new state directory would hold. [`Work::records`] has what changed.
+    pub fn save(&self) -> Vec<Record> {
+        let revisions = self.world.revisions().map(|(key, ..)| (Kind::Revision, Key::new(key.namespace.clone(), key.name.clone())));
+        let roots = self.world.roots().flat_map(|(kind, key)| match kind {
+            Kind::Service => vec![
+                (Kind::Service, key.clone()),
+                (Kind::Configuration, key.clone()),
+                (Kind::Route, key.clone()),
+            ],
+            kind => vec![(kind, key.clone())],
+        });
+        revisions.chain(roots).map(|(kind, key)| self.record(kind, &key)).collect()
+    }
+
+    fn take(&mut self, steps: Vec<Step>, text: Option<(&Arc<Path>, &str)>, now: SystemTime, work: &mut Work) {
+        for step in steps {
+            match step {
+                Step::Apply(path, document) => {
+                    let text = text.filter(|(file, _)| **file == path).map(|(_, text)| text);
+                    self.apply(&path, document, text, now, work);
+                }
+                Step::Delete((kind, key)) => {
+                    if self.world.delete(kind, &key, now) {
+                        work.lines.push(Line::new(Level::Info, format!("{kind} {key} deleted")));
+                    }
+                }
+                Step::Taken { path, line, id: (kind, key), by } => {
+                    let words = format!("{kind} {key} is declared in {} already, which stays", by.display());
+                    work.lines.push(Line::new(Level::Error, words).at(&path, line));
+                }
+            }
+        }
+    }
+
+    /// `text` is the file's, where it is at hand: with it errors can name their own line.
+    fn apply(&mut self, path: &Arc<Path>, document: Document, text: Option<&str>, now: SystemTime, work: &mut Work) {
+        let Document { object, line, index, .. } = document;
+        let (kind, key) = (object.kind(), object.key());
+        let line_of = |paths: &[String]| match (text, paths.first()) {
+            (Some(text), Some(path)) => manifest::locate(text, index, path),
+            _ => line,
+        };
+        match self.world.apply(object, now) {
+            Ok(applied) => {
+                for warning in &applied.warnings {
+                    let words = format!("{kind} {key}: {warning}");
+                    work.lines.push(Line::new(Level::Warning, words).at(path, line_of(&warning.paths)));
+                }
+                let done = match applied.outcome {
+                    Outcome::Created => "created",
+                    Outcome::Configured => "configured",
+                    Outcome::Unchanged => return,
+                };
+                work.lines.push(Line::new(Level::Info, format!("{kind} {key} {done}")));
+            }
+            Err(invalid) => {
+                self.declared.refused(&(kind, key.clone()));
+                for error in &invalid.0 {
+                    let words = format!("{kind} {key}: {error}");
+                    work.lines.push(Line::new(Level::Error, words).at(path, line_of(&error.paths)));
+                }
+            }
+        }
+    }
+
+    /// Writes and tells what follows from what happened to the world. `homes`: of revisions from before a restart.
+    fn settle(&mut self, homes: &HashMap<RevisionKey, Arc<Path>>, work: &mut Work) {
+        let changes = self.world.take_changes();
+        let store = self.store.clone();
+        let mut head = None;
+        if !changes.revisions.is_empty() || !changes.ingresses.is_empty() {
+            // One batch: additions in the order they are made, what refers after what is referred to, removals last.
+            head = Some(store.batch(|batch| {
+                for change in &changes.revisions {
+                    self.place_revision(change, homes, batch);
+                }
+                for (key, ingress) in changes.ingresses {
+                    self.place_ingress(key, ingress, batch);
+                }
+                for change in &changes.revisions {
+                    self.remove_revision(change, batch);
+                }
+            }));
+        }
+        work.seq = work.seq.max(head);
+        work.records.extend(changes.touched.iter().map(|(kind, key)| self.record(*kind, key)));
+        work.lines.extend(changes.notes.into_iter().map(Line::from));
+        let runs = changes.revisions.into_iter().map(|change| self.run(change));
+        work.runs.extend(runs.collect::<Vec<_>>());
+    }
+
+    fn run(&self, change: RevisionChange) -> Run {
+        let home = self.revisions.get(&change.key).map_or_else(|| Path::new(".").into(), |known| known.home.clone());
+        Run { key: change.key, revision: change.revision, reachable: change.reachable, state: change.state, home }
+    }
+}
+
+/// A field and what is wrong with it.
+fn describe(path: &str, message: &str) -> String {
+    if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
+}
+

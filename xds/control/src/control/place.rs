@@ -1,0 +1,123 @@
+//! From the world's changes to the store: clusters, endpoints and virtual hosts come and go here.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use forebay_knative::api::{Kind, Revision};
+use forebay_knative::ingress::Ingress;
+use forebay_knative::world::RevisionChange;
+use forebay_knative::{Key, RevisionKey};
+use forebay_proto::type_url;
+use forebay_xds_server::Batch;
+
+use super::{Control, Known, Placed};
+use crate::translate;
+
+impl Control {
+    pub(super) fn place_revision(
+        &mut self,
+        change: &RevisionChange,
+        homes: &HashMap<RevisionKey, Arc<Path>>,
+        batch: &mut Batch<'_>,
+    ) {
+        let Some(revision) = &change.revision else { return };
+        let known = self.revisions.get_mut(&change.key);
+        let is_new = known.is_none();
+        match known {
+            // Its state or reachability changed, which no proxy is told.
+            Some(known) if Arc::ptr_eq(&known.revision, revision) => return,
+            Some(known) => known.revision = revision.clone(),
+            None => {
+                let home = homes.get(&change.key).cloned().unwrap_or_else(|| self.home_of(&change.key, revision));
+                self.revisions.insert(change.key.clone(), Known { revision: revision.clone(), home });
+            }
+        }
+        let cluster = translate::cluster(&change.key, revision, &self.settings);
+        batch.set(type_url::CLUSTER, &cluster.name, &cluster);
+        if is_new {
+            // At zero, and there: a proxy need not wait to know that it has to wait.
+            let assignment = translate::assignment(&change.key, &[]);
+            batch.set(type_url::ENDPOINTS, &assignment.cluster_name, &assignment);
+        }
+    }
+
+    pub(super) fn remove_revision(&mut self, change: &RevisionChange, batch: &mut Batch<'_>) {
+        if change.revision.is_some() || self.revisions.remove(&change.key).is_none() {
+            return;
+        }
+        let name = translate::cluster_name(&change.key);
+        batch.remove(type_url::CLUSTER, &name);
+        batch.remove(type_url::ENDPOINTS, &name);
+    }
+
+    pub(super) fn place_ingress(&mut self, key: Key, ingress: Option<Arc<Ingress>>, batch: &mut Batch<'_>) {
+        let before = self.placed.get(&key).map(|placed| placed.ingress.clone());
+        if let Some(route) = before.as_ref().and_then(|before| mapping_of(before)) {
+            self.unmap(&route, &key);
+        }
+        match ingress {
+            Some(ingress) => {
+                if let Some(route) = mapping_of(&ingress) {
+                    self.mapped.entry(route).or_default().insert(key.clone());
+                }
+                let hosts = self.placed.remove(&key).map(|placed| placed.hosts).unwrap_or_default();
+                self.placed.insert(key.clone(), Placed { ingress, hosts });
+                self.write_hosts(&key, batch);
+            }
+            None => {
+                let hosts = self.placed.remove(&key).map(|placed| placed.hosts).unwrap_or_default();
+                for host in &hosts {
+                    batch.remove(type_url::VIRTUAL_HOST, host);
+                }
+            }
+        }
+        // What leads here through a domain of its own changes with it.
+        for mapping in self.mapped.get(&key).cloned().unwrap_or_default() {
+            self.write_hosts(&mapping, batch);
+        }
+    }
+
+    fn write_hosts(&mut self, key: &Key, batch: &mut Batch<'_>) {
+        let Some(placed) = self.placed.get(key) else { return };
+        let hosts = match mapping_of(&placed.ingress) {
+            None => translate::virtual_hosts(&placed.ingress),
+            Some(route) => {
+                let target = self.placed.get(&route);
+                target.and_then(|target| translate::mapped_host(&placed.ingress, &target.ingress)).into_iter().collect()
+            }
+        };
+        for host in &hosts {
+            batch.set(type_url::VIRTUAL_HOST, &host.name, host);
+        }
+        let Some(placed) = self.placed.get_mut(key) else { return };
+        let names: Vec<String> = hosts.into_iter().map(|host| host.name).collect();
+        for gone in placed.hosts.iter().filter(|name| !names.contains(name)) {
+            batch.remove(type_url::VIRTUAL_HOST, gone);
+        }
+        placed.hosts = names;
+    }
+
+    fn unmap(&mut self, route: &Key, mapping: &Key) {
+        if let Some(mappings) = self.mapped.get_mut(route) {
+            mappings.remove(mapping);
+            if mappings.is_empty() {
+                self.mapped.remove(route);
+            }
+        }
+    }
+
+    /// The folder of the file that a revision's Service or Configuration stands in.
+    fn home_of(&self, key: &RevisionKey, revision: &Revision) -> Arc<Path> {
+        let owner = Key::new(key.namespace.clone(), revision.configuration.clone());
+        let file = [Kind::Service, Kind::Configuration]
+            .into_iter()
+            .find_map(|kind| self.declared.file_of(&(kind, owner.clone())));
+        file.and_then(|file| file.parent()).map_or_else(|| Path::new(".").into(), Into::into)
+    }
+}
+
+/// The Route that a KIngress only leads to.
+fn mapping_of(ingress: &Ingress) -> Option<Key> {
+    (ingress.owner == Kind::DomainMapping).then(|| translate::mapped_to(ingress)).flatten()
+}
