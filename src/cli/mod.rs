@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use up::Up;
+pub(crate) use up::{LogFormat, Up};
 
 /// Knative Services on one machine, and the parts they are made of.
 #[derive(Debug, Parser)]

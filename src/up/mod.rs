@@ -14,7 +14,7 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use crate::cli::{Guard, Up};
+use crate::cli::Up;
 
 /// Runs until it is told to end, or cannot begin.
 pub(crate) fn run(options: Up) -> ExitCode {
@@ -39,9 +39,4 @@ pub(crate) fn run(options: Up) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The process that outlives this one by a moment, so that no replica does.
-pub(crate) fn guard(options: Guard) -> ExitCode {
-    forebay_local::guard_main(options.words)
 }

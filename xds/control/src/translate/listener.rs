@@ -9,6 +9,7 @@ use forebay_proto::envoy::config::route::v3 as route;
 use forebay_proto::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log::AccessLogFormat};
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+use forebay_proto::google::protobuf::UInt32Value;
 
 use super::wrap::{address, ads, any, duration, yes};
 use super::{AccessLog, LISTENER, ROUTES, Settings};
@@ -35,7 +36,7 @@ pub fn listener(settings: &Settings) -> pb::Listener {
 }
 
 fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
-    use hcm::http_connection_manager::{RouteSpecifier, UpgradeConfig};
+    use hcm::http_connection_manager::{PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig};
     hcm::HttpConnectionManager {
         stat_prefix: "ingress_http".to_owned(),
         http_filters: vec![hcm::HttpFilter {
@@ -48,6 +49,17 @@ fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
         // Off: what may be slow is decided per revision, by its own timeouts.
         stream_idle_timeout: duration(Duration::ZERO),
         upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        // The hardened edge of Envoy's best practices.
+        normalize_path: yes(),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect as i32,
+        max_request_headers_kb: u32::try_from(settings.max_header_bytes.div_ceil(1024)).ok().map(|value| UInt32Value { value }),
+        request_headers_timeout: duration(settings.header_timeout),
+        common_http_protocol_options: Some(core::HttpProtocolOptions {
+            idle_timeout: duration(settings.idle_timeout),
+            max_headers_count: Some(UInt32Value { value: settings.max_headers }),
+            ..Default::default()
+        }),
         http_protocol_options: Some(core::Http1ProtocolOptions { accept_http_10: true, ..Default::default() }),
         access_log: settings.access_log.iter().map(access_log).collect(),
         ..Default::default()
