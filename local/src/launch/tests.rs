@@ -37,7 +37,6 @@ fn revision(container: Container) -> Revision {
             timeout_seconds: 300,
             response_start_timeout_seconds: 0,
             idle_timeout_seconds: 0,
-            service_account_name: None,
         }),
         service: Some("hello".into()),
         configuration: "hello".into(),

@@ -22,7 +22,6 @@ fn entry() -> Entry {
         timeout_seconds: 300,
         response_start_timeout_seconds: 0,
         idle_timeout_seconds: 0,
-        service_account_name: None,
     };
     let revision = Revision {
         metadata,

@@ -177,7 +177,6 @@ pub(crate) fn revision(name: &str, command: &[&str]) -> Revision {
             timeout_seconds: 300,
             response_start_timeout_seconds: 0,
             idle_timeout_seconds: 0,
-            service_account_name: None,
         }),
         service: Some("my-service".into()),
         configuration: "my-configuration".into(),
