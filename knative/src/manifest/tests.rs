@@ -226,3 +226,17 @@ fn many_services_parse() {
     assert_eq!(documents[1_999].object.key(), Key::new("default", "s-1999"));
     assert!(documents.iter().all(|d| d.warnings.is_empty()));
 }
+
+/// The body of the fuzz target over its corpus, and over every beginning of each of its files.
+#[test]
+fn the_fuzz_corpus_is_survived() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/manifest");
+    let mut files = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let data = std::fs::read(entry.unwrap().path()).unwrap();
+        fuzz(&data);
+        (0..data.len().min(1_000)).step_by(7).for_each(|end| fuzz(&data[..end]));
+        files += 1;
+    }
+    assert!(files > 30, "{files} files in {corpus}");
+}

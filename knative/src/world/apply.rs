@@ -70,7 +70,7 @@ impl World {
         if outcome != Outcome::Unchanged {
             let key = Key { namespace: Arc::clone(&metadata.namespace), name: Arc::clone(&metadata.name) };
             let spec = ServiceSpec { template: Arc::clone(&template), traffic: Arc::clone(&traffic) };
-            self.services.insert(key.clone(), Service { metadata, spec });
+            self.services.insert(key.clone(), Box::new(Service { metadata, spec }));
             self.put_route(&key, &meta, traffic, RouteOwner::Service, now);
             self.put_configuration(&key, &meta, template, true, now);
             self.reconcile_route(&key, now);
@@ -162,7 +162,8 @@ impl World {
             Some(record) => record.object = object,
             None => {
                 let (claimed, resolved) = (Mark::new(now), Mark::new(now));
-                self.mappings.insert(key.clone(), MappingRecord { object, ingress: None, claimed, resolved });
+                let record = MappingRecord { object, ingress: None, claimed, resolved };
+                self.mappings.insert(key.clone(), Box::new(record));
             }
         }
         self.touch(Kind::DomainMapping, &key);
@@ -198,7 +199,7 @@ impl World {
                     revisions: Vec::new(),
                     ready: Mark::new(now),
                 };
-                self.configurations.insert(key.clone(), record);
+                self.configurations.insert(key.clone(), Box::new(record));
             }
         }
         self.touch(Kind::Configuration, key);
@@ -242,7 +243,7 @@ impl World {
                     assigned: Mark::new(now),
                     programmed: Mark::new(now),
                 };
-                self.routes.insert(key.clone(), record);
+                self.routes.insert(key.clone(), Box::new(record));
             }
         }
         self.follow_all(key);

@@ -24,11 +24,11 @@ pub struct Stored(Record);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Record {
-    Service(Service),
-    Configuration(ConfigurationRecord),
-    Route(RouteRecord),
+    Service(Box<Service>),
+    Configuration(Box<ConfigurationRecord>),
+    Route(Box<RouteRecord>),
     Revision(RevisionRecord),
-    DomainMapping(MappingRecord),
+    DomainMapping(Box<MappingRecord>),
 }
 
 impl World {
