@@ -4,7 +4,7 @@
 //! | Knative | resource |
 //! |---|---|
 //! | the installation | Listener `gateway`, RouteConfiguration `services` |
-//! | KIngress | VirtualHosts `services/<namespace>/<name>…`, one per group of hosts that share paths |
+//! | KIngress | VirtualHosts `services/<namespace>.<name>…`, one per group of hosts that share paths |
 //! | Revision | Cluster `<namespace>/<revision>` |
 //! | the revision's ready replicas | ClusterLoadAssignment of the same name |
 
