@@ -43,14 +43,14 @@ pub(crate) enum Waited {
 impl Plan {
     /// `Err` says in words what this platform cannot do.
     pub(crate) fn new(container: &Container, protocol: Protocol) -> Result<Self, String> {
-        let check = |field: &str, probe: &Option<Box<api::Probe>>| {
-            let check = probe.as_ref().map(|probe| Check::new(probe, protocol)).transpose();
+        let check = |field: &str, probe: Option<&api::Probe>| {
+            let check = probe.map(|probe| Check::new(probe, protocol)).transpose();
             check.map_err(|what| format!("{field}: {what}"))
         };
         Ok(Self {
-            startup: check("startupProbe", &container.startup_probe)?.map(Check::with_kubernetes_period),
-            readiness: check("readinessProbe", &container.readiness_probe)?.unwrap_or_else(Check::listens),
-            liveness: check("livenessProbe", &container.liveness_probe)?.map(Check::with_kubernetes_period),
+            startup: check("startupProbe", container.startup_probe.as_deref())?.map(Check::with_kubernetes_period),
+            readiness: check("readinessProbe", container.readiness_probe.as_deref())?.unwrap_or_else(Check::listens),
+            liveness: check("livenessProbe", container.liveness_probe.as_deref())?.map(Check::with_kubernetes_period),
         })
     }
 
