@@ -111,3 +111,28 @@ fn one_host_under_two_domains_is_two_hosts() {
     assert_eq!(stage.says(Kind::DomainMapping, "app.127.0.0.1.sslip.io", "Ready"), "True");
     assert_eq!(stage.says(Kind::DomainMapping, "app.localhost", "Ready"), "True");
 }
+
+#[test]
+fn a_tag_that_never_came_to_serve_is_let_go_too() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.ready("a-b-00001");
+    assert_eq!(stage.splits("a-b.default.localhost"), "", "b claimed it first, though it is not ready");
+    stage.apply(&service("b", "i:1", ""));
+    assert_eq!(stage.splits("a-b.default.localhost"), "a-b-00001 100");
+}
+
+#[test]
+fn what_a_last_good_state_serves_stays_claimed_over_a_restart() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.ready("b-00001");
+    stage.apply(&service("b", "i:1", "  traffic: [{revisionName: b-nope, percent: 100}]\n"));
+    stage.restart();
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.ready("a-b-00001");
+    assert_eq!(stage.splits("a-b.default.localhost"), "b-00001 100");
+    stage.apply(&service("b", "i:1", ""));
+    assert_eq!(stage.splits("a-b.default.localhost"), "a-b-00001 100");
+}
