@@ -59,13 +59,19 @@ impl Claims {
                 return Err(Conflict { host: host.to_string(), winner: (Kind::DomainMapping, winner) });
             }
         }
-        for place in places.into_iter().filter(|place| place != route) {
-            self.tags.insert(place, Arc::clone(&route.name));
+        self.hold_tags(route, tags);
+        Ok(())
+    }
+
+    /// Takes the hosts of these tags without asking: they were checked, or held before a restart.
+    pub(super) fn hold_tags(&mut self, route: &Key, tags: &BTreeSet<Arc<str>>) {
+        for tag in tags {
+            let name = hosts::hostname(&route.name, Some(tag)).into();
+            self.tags.insert(Key { namespace: Arc::clone(&route.namespace), name }, Arc::clone(&route.name));
         }
         if !tags.is_empty() {
             self.tags_of.entry(route.clone()).or_default().extend(tags.iter().cloned());
         }
-        Ok(())
     }
 
     fn mapped_among(&self, place: &Key, config: &Config) -> Option<(&Arc<str>, &Arc<str>)> {
@@ -116,8 +122,13 @@ impl Claims {
                 return Err(conflict((Kind::Route, place)));
             }
         }
-        self.mapped.insert(Arc::clone(&mapping.name), Arc::clone(&mapping.namespace));
+        self.hold_domain(mapping);
         Ok(())
+    }
+
+    /// Takes the domain without asking: it was checked, or held before a restart.
+    pub(super) fn hold_domain(&mut self, mapping: &Key) {
+        self.mapped.insert(Arc::clone(&mapping.name), Arc::clone(&mapping.namespace));
     }
 
     pub(super) fn release_domain(&mut self, mapping: &Key) {

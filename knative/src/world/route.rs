@@ -59,6 +59,7 @@ fn tags_of(served: &[Served]) -> BTreeSet<Arc<str>> {
 impl World {
     pub(super) fn reconcile_route(&mut self, key: &Key, now: SystemTime) {
         let Some(record) = self.routes.get(key) else { return };
+        let had_hosts = record.has_hosts();
         let wanted: BTreeSet<Arc<str>> =
             record.object.traffic.iter().filter_map(|target| target.tag.clone()).collect();
         // What is served stays claimed until something else is.
@@ -78,11 +79,14 @@ impl World {
             (Err(conflict), groups) => {
                 self.claims.wait((Kind::Route, key.clone()), conflict.winner.clone());
                 let lost = self.lost(&conflict);
+                let serves = record.ingress.is_some();
                 self.hold_on(key, groups.err().as_ref(), Some(lost), now);
-                held
+                // All or nothing: who lacks one host and serves none keeps none from others.
+                if serves { held } else { BTreeSet::new() }
             }
         };
-        if self.claims.release_tags(key, &kept) {
+        let gave_up = had_hosts && !self.routes.get(key).is_some_and(|record| record.has_hosts());
+        if self.claims.release_tags(key, &kept) | gave_up {
             self.let_go(&(Kind::Route, key.clone()), now);
         }
         self.update_holds(key);

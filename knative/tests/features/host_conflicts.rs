@@ -136,3 +136,29 @@ fn what_a_last_good_state_serves_stays_claimed_over_a_restart() {
     stage.apply(&service("b", "i:1", ""));
     assert_eq!(stage.splits("a-b.default.localhost"), "a-b-00001 100");
 }
+
+#[test]
+fn who_loses_one_host_and_serves_none_keeps_none_from_others() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", ""));
+    stage.ready("b-00001");
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.apply(&service("b-a-b", "i:1", ""));
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    assert!(!stage.is_ready("b"), "a-b has that host");
+    stage.apply(&service("a-b", "i:1", &tagged("b")));
+    assert!(!stage.is_ready("a-b"), "b-a-b has that host");
+    assert_eq!(stage.splits("a-b.default.localhost"), "b-00001 100");
+}
+
+#[test]
+fn a_domain_claimed_for_a_service_to_come_stays_claimed_over_a_restart() {
+    let mut stage = Stage::new();
+    stage.apply(&mapping("default", "a-b.default.localhost", "later"));
+    stage.apply(&service("b", "i:1", ""));
+    stage.ready("b-00001");
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.restart();
+    assert!(!stage.is_ready("b"));
+    assert_eq!(stage.splits("a-b.default.localhost"), "");
+}

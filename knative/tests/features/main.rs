@@ -3,6 +3,7 @@
 
 mod stage;
 
+mod anything_goes;
 mod domain_mapping;
 mod failed_revisions;
 mod garbage;
