@@ -9,6 +9,8 @@ mod claims;
 mod config;
 mod configuration;
 mod diff;
+mod follow;
+mod generation;
 mod mapping;
 mod mark;
 mod record;

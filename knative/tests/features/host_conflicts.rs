@@ -111,3 +111,54 @@ fn one_host_under_two_domains_is_two_hosts() {
     assert_eq!(stage.says(Kind::DomainMapping, "app.127.0.0.1.sslip.io", "Ready"), "True");
     assert_eq!(stage.says(Kind::DomainMapping, "app.localhost", "Ready"), "True");
 }
+
+#[test]
+fn a_tag_that_never_came_to_serve_is_let_go_too() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.ready("a-b-00001");
+    assert_eq!(stage.splits("a-b.default.localhost"), "", "b claimed it first, though it is not ready");
+    stage.apply(&service("b", "i:1", ""));
+    assert_eq!(stage.splits("a-b.default.localhost"), "a-b-00001 100");
+}
+
+#[test]
+fn what_a_last_good_state_serves_stays_claimed_over_a_restart() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.ready("b-00001");
+    stage.apply(&service("b", "i:1", "  traffic: [{revisionName: b-nope, percent: 100}]\n"));
+    stage.restart();
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.ready("a-b-00001");
+    assert_eq!(stage.splits("a-b.default.localhost"), "b-00001 100");
+    stage.apply(&service("b", "i:1", ""));
+    assert_eq!(stage.splits("a-b.default.localhost"), "a-b-00001 100");
+}
+
+#[test]
+fn who_loses_one_host_and_serves_none_keeps_none_from_others() {
+    let mut stage = Stage::new();
+    stage.apply(&service("b", "i:1", ""));
+    stage.ready("b-00001");
+    stage.apply(&service("a-b", "i:1", ""));
+    stage.apply(&service("b-a-b", "i:1", ""));
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    assert!(!stage.is_ready("b"), "a-b has that host");
+    stage.apply(&service("a-b", "i:1", &tagged("b")));
+    assert!(!stage.is_ready("a-b"), "b-a-b has that host");
+    assert_eq!(stage.splits("a-b.default.localhost"), "b-00001 100");
+}
+
+#[test]
+fn a_domain_claimed_for_a_service_to_come_stays_claimed_over_a_restart() {
+    let mut stage = Stage::new();
+    stage.apply(&mapping("default", "a-b.default.localhost", "later"));
+    stage.apply(&service("b", "i:1", ""));
+    stage.ready("b-00001");
+    stage.apply(&service("b", "i:1", &tagged("a")));
+    stage.restart();
+    assert!(!stage.is_ready("b"));
+    assert_eq!(stage.splits("a-b.default.localhost"), "");
+}

@@ -7,7 +7,7 @@ fn a_new_revision_is_reachable_before_it_is_ready() {
     let mut stage = Stage::new();
     stage.apply(&service("s", "i:1", ""));
     stage.changes();
-    assert_eq!(stage.revisions["default/s-00001"], true);
+    assert!(stage.revisions["default/s-00001"]);
 }
 
 #[test]
@@ -32,10 +32,10 @@ fn a_tag_without_traffic_keeps_its_revision_reachable() {
     stage.apply(&named("s", "s-b", "i:2", rest));
     stage.ready("s-b");
     stage.changes();
-    assert_eq!(stage.revisions["default/s-a"], true);
+    assert!(stage.revisions["default/s-a"]);
     stage.apply(&named("s", "s-b", "i:2", ""));
     stage.changes();
-    assert_eq!(stage.revisions["default/s-a"], false);
+    assert!(!stage.revisions["default/s-a"]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_configuration_without_a_route_is_not_reachable() {
     let mut stage = Stage::new();
     stage.apply("apiVersion: serving.knative.dev/v1\nkind: Configuration\nmetadata: {name: c}\nspec: {template: {spec: {containers: [{image: i}]}}}\n");
     stage.changes();
-    assert_eq!(stage.revisions["default/c-00001"], false);
+    assert!(!stage.revisions["default/c-00001"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_third_revision_stacks_and_the_newest_gives() {
 fn both_revisions_stay_reachable_until_it_is_over() {
     let mut stage = begun(5);
     stage.changes();
-    assert_eq!(stage.revisions["default/s-00001"], true);
+    assert!(stage.revisions["default/s-00001"]);
     for _ in 0..4 {
         stage.wait(1);
     }
