@@ -48,6 +48,7 @@ fn run(revisions: &mut Revisions, end: u64) -> Vec<(u64, u32)> {
     let mut found = Vec::new();
     while let Some(due) = revisions.next_due().filter(|&due| due <= at(end)) {
         revisions.run_due(due);
+        assert!(revisions.next_due().is_none_or(|next| next > due), "the agenda stands still");
         let now = due.since(at(0)).as_millis() as u64;
         found.extend(replicas(revisions).into_iter().map(|n| (now, n)));
     }
