@@ -28,7 +28,9 @@ pub fn cluster_name(key: &RevisionKey) -> String {
 pub fn cluster(key: &RevisionKey, revision: &Revision, settings: &Settings) -> pb::Cluster {
     pb::Cluster {
         name: cluster_name(key),
-        cluster_discovery_type: Some(pb::cluster::ClusterDiscoveryType::Type(pb::cluster::DiscoveryType::Eds as i32)),
+        cluster_discovery_type: Some(pb::cluster::ClusterDiscoveryType::Type(
+            pb::cluster::DiscoveryType::Eds as i32,
+        )),
         eds_cluster_config: Some(pb::cluster::EdsClusterConfig { eds_config: ads(), ..Default::default() }),
         connect_timeout: duration(CONNECT),
         lb_policy: pb::cluster::LbPolicy::LeastRequest as i32,
