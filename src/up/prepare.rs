@@ -88,7 +88,8 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
     settings.header_timeout = options.limits.header_timeout;
     settings.idle_timeout = options.limits.idle_timeout;
     settings.access_log = options.access_log.as_ref().map(|path| {
-        let path = if path.as_os_str() == "-" { "/dev/stdout".to_owned() } else { path.display().to_string() };
+        let path =
+            if path.as_os_str() == "-" { "/dev/stdout".to_owned() } else { path.display().to_string() };
         AccessLog { path, format: None }
     });
     let config = world::Config {

@@ -28,8 +28,17 @@ const OBEY: Duration = Duration::from_secs(5);
 
 /// Runs everything until a signal, or a request by the admin interface, ends it.
 pub(super) async fn run(prepared: Prepared) {
-    let Prepared { control, restored, mut manifests, platform, mut events, autoscaler, mut orders, gateway, .. } =
-        prepared;
+    let Prepared {
+        control,
+        restored,
+        mut manifests,
+        platform,
+        mut events,
+        autoscaler,
+        mut orders,
+        gateway,
+        ..
+    } = prepared;
     let (keep, kept) = writer(prepared.state);
     let mut up = Wired {
         control,
@@ -48,7 +57,12 @@ pub(super) async fn run(prepared: Prepared) {
     let bound = tokio::time::timeout(Duration::from_secs(10), up.gateway.listening()).await;
     if let Some(address) = bound.ok().and_then(|b| b.first().and_then(|b| b.addresses.first().copied())) {
         up.port = address.port();
-        say(Bad::Info, "listening", &format!("gateway  http://{address}"), &[("address", json!(address.to_string()))]);
+        say(
+            Bad::Info,
+            "listening",
+            &format!("gateway  http://{address}"),
+            &[("address", json!(address.to_string()))],
+        );
     } else {
         say(Bad::Error, "not listening", "the gateway does not listen; see the errors above", &[]);
     }
@@ -94,7 +108,9 @@ pub(super) async fn run(prepared: Prepared) {
         // The gateway first: while replicas live, what is in flight can be answered.
         gateway.shutdown(GRACE).await;
         let drained = async { while events.recv().await.is_some() {} };
-        tokio::join!(platform.shutdown(), async { tokio::select! { () = drained => {}, () = tokio::time::sleep(GRACE * 4) => {} } });
+        tokio::join!(platform.shutdown(), async {
+            tokio::select! { () = drained => {}, () = tokio::time::sleep(GRACE * 4) => {} }
+        });
         autoscaler.shutdown().await;
         let _ = kept.await;
     };
@@ -286,7 +302,12 @@ impl Wired {
         }
         for (key, url) in lines {
             let url = if self.port == 80 { url } else { format!("{url}:{}", self.port) };
-            say(Bad::Info, "service", &format!("{key}  {url}"), &[("service", json!(key.to_string())), ("url", json!(url))]);
+            say(
+                Bad::Info,
+                "service",
+                &format!("{key}  {url}"),
+                &[("service", json!(key.to_string())), ("url", json!(url))],
+            );
             self.shown.insert(key);
         }
     }

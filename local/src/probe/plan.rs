@@ -48,9 +48,12 @@ impl Plan {
             check.map_err(|what| format!("{field}: {what}"))
         };
         Ok(Self {
-            startup: check("startupProbe", container.startup_probe.as_deref())?.map(Check::with_kubernetes_period),
-            readiness: check("readinessProbe", container.readiness_probe.as_deref())?.unwrap_or_else(Check::listens),
-            liveness: check("livenessProbe", container.liveness_probe.as_deref())?.map(Check::with_kubernetes_period),
+            startup: check("startupProbe", container.startup_probe.as_deref())?
+                .map(Check::with_kubernetes_period),
+            readiness: check("readinessProbe", container.readiness_probe.as_deref())?
+                .unwrap_or_else(Check::listens),
+            liveness: check("livenessProbe", container.liveness_probe.as_deref())?
+                .map(Check::with_kubernetes_period),
         })
     }
 

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::{Config, Gateway, Target, Xds};
-use forebay_proto::envoy::config::{cluster::v3 as c, core::v3 as core, endpoint::v3 as e, listener::v3 as l, route::v3 as r};
+use forebay_proto::envoy::config::{
+    cluster::v3 as c, core::v3 as core, endpoint::v3 as e, listener::v3 as l, route::v3 as r,
+};
 use forebay_proto::envoy::extensions::access_loggers::file::v3::FileAccessLog;
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
@@ -34,7 +36,9 @@ fn address(at: SocketAddr) -> Option<core::Address> {
 fn ads() -> core::ConfigSource {
     core::ConfigSource {
         resource_api_version: core::ApiVersion::V3 as i32,
-        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(core::AggregatedConfigSource {})),
+        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
+            core::AggregatedConfigSource {},
+        )),
         ..Default::default()
     }
 }
@@ -72,9 +76,9 @@ fn resources(store: &Store, listen: SocketAddr, endpoint: SocketAddr, args: &Arg
     };
     let access_log = args.log.iter().map(|path| forebay_proto::envoy::config::accesslog::v3::AccessLog {
         name: "envoy.access_loggers.file".to_owned(),
-        config_type: Some(forebay_proto::envoy::config::accesslog::v3::access_log::ConfigType::TypedConfig(any(
-            &FileAccessLog { path: path.display().to_string(), ..Default::default() },
-        ))),
+        config_type: Some(forebay_proto::envoy::config::accesslog::v3::access_log::ConfigType::TypedConfig(
+            any(&FileAccessLog { path: path.display().to_string(), ..Default::default() }),
+        )),
         ..Default::default()
     });
     let manager = hcm::HttpConnectionManager {
@@ -93,7 +97,9 @@ fn resources(store: &Store, listen: SocketAddr, endpoint: SocketAddr, args: &Arg
         config_type: Some(l::filter::ConfigType::TypedConfig(any(&manager))),
     };
     let mut hosts = vec![virtual_host("all", "*")];
-    hosts.extend((0..args.hosts).map(|i| virtual_host(&format!("host-{i}"), &format!("host-{i}.example.com"))));
+    hosts.extend(
+        (0..args.hosts).map(|i| virtual_host(&format!("host-{i}"), &format!("host-{i}.example.com"))),
+    );
     let text = |s: &str| Value { kind: Some(Kind::StringValue(s.to_owned())) };
     let number = |n: f64| Value { kind: Some(Kind::NumberValue(n)) };
     let facts = Struct {
@@ -134,8 +140,13 @@ fn resources(store: &Store, listen: SocketAddr, endpoint: SocketAddr, args: &Arg
         batch.set(type_url::ROUTE, "services", &routes);
         let cluster = c::Cluster {
             name: "backend".to_owned(),
-            cluster_discovery_type: Some(c::cluster::ClusterDiscoveryType::Type(c::cluster::DiscoveryType::Eds as i32)),
-            eds_cluster_config: Some(c::cluster::EdsClusterConfig { eds_config: Some(ads()), ..Default::default() }),
+            cluster_discovery_type: Some(c::cluster::ClusterDiscoveryType::Type(
+                c::cluster::DiscoveryType::Eds as i32,
+            )),
+            eds_cluster_config: Some(c::cluster::EdsClusterConfig {
+                eds_config: Some(ads()),
+                ..Default::default()
+            }),
             metadata,
             ..Default::default()
         };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forebay_engine::admin::{
-    Asked, Bounds, ClusterView, DrainListeners, EndpointView, Explanation, Health, Limits, Provider, ServerInfo, State,
-};
 use forebay_balance::Endpoint;
+use forebay_engine::admin::{
+    Asked, Bounds, ClusterView, DrainListeners, EndpointView, Explanation, Health, Limits, Provider,
+    ServerInfo, State,
+};
 use forebay_model::{Discovery, Dumped, State as Standing};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::{envoy, type_url};
@@ -24,7 +25,9 @@ const DRAIN: Duration = Duration::from_secs(15);
 
 pub(crate) async fn serve(shared: Arc<Shared>, socket: TcpListener) {
     let admin = Arc::new(Admin { shared, runtime: tokio::runtime::Handle::current() });
-    if let Err(error) = forebay_engine::admin::serve(socket, admin, Bounds::default(), std::future::pending()).await {
+    if let Err(error) =
+        forebay_engine::admin::serve(socket, admin, Bounds::default(), std::future::pending()).await
+    {
         tracing::error!(%error, "the admin interface ended");
     }
 }
@@ -106,7 +109,12 @@ impl Provider for Admin {
                         max_retries: limits.max_retries.into(),
                     }),
                     facts,
-                    endpoints: cluster.endpoints.list().iter().map(|e| endpoint(e, &cluster.config.discovery)).collect(),
+                    endpoints: cluster
+                        .endpoints
+                        .list()
+                        .iter()
+                        .map(|e| endpoint(e, &cluster.config.discovery))
+                        .collect(),
                 }
             })
             .collect();

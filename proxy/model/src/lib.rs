@@ -15,9 +15,13 @@ mod revision;
 mod update;
 
 pub use access_log::AccessLogConfig;
-pub use cluster::{Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol};
+pub use cluster::{
+    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol,
+};
 pub use dump::{Dumped, State};
-pub use http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores};
+pub use http_manager::{
+    Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,
+};
 pub use listener::Listener;
 pub use model::Model;
 pub use read::{Invalid, Rule};

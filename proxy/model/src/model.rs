@@ -17,6 +17,7 @@ mod endpoints;
 mod held;
 mod listeners;
 mod report;
+mod resolve;
 mod routes;
 mod virtual_hosts;
 
@@ -76,7 +77,12 @@ impl Model {
     }
 
     /// Listeners and clusters of the bootstrap file: no stream can replace or remove them.
-    pub fn bootstrap(&mut self, listeners: &[Resource<'_>], clusters: &[Resource<'_>], now: Instant) -> Applied {
+    pub fn bootstrap(
+        &mut self,
+        listeners: &[Resource<'_>],
+        clusters: &[Resource<'_>],
+        now: Instant,
+    ) -> Applied {
         let mut fx = Effects::new(now);
         self.put_all(Kind::Cluster, Origin::Bootstrap, &named(clusters), &mut fx);
         self.put_all(Kind::Listener, Origin::Bootstrap, &named(listeners), &mut fx);
@@ -162,13 +168,20 @@ impl Model {
     }
 
     /// Remembers and reports what is wrong with a resource, or forgets what was.
-    fn verdict(&mut self, kind: Kind, resource: &Resource<'_>, result: Result<(), Invalid>, fx: &mut Effects) {
+    fn verdict(
+        &mut self,
+        kind: Kind,
+        resource: &Resource<'_>,
+        result: Result<(), Invalid>,
+        fx: &mut Effects,
+    ) {
         match result {
             Ok(()) if self.failures.is_empty() => {}
             Ok(()) => drop(self.failures.remove(&(kind, resource.name.into()))),
             Err(why) => {
                 fx.reject(resource.name, &why);
-                let failure = Failure { version: resource.version.into(), message: why.to_string(), since: fx.now };
+                let failure =
+                    Failure { version: resource.version.into(), message: why.to_string(), since: fx.now };
                 self.failures.insert((kind, resource.name.into()), failure);
             }
         }
@@ -231,7 +244,9 @@ impl Body<'_> {
         if self.name == inner {
             return Ok(());
         }
-        Err(At::ROOT.field("name").refuse(Rule::Misnamed { inner: inner.to_owned(), outer: self.name.to_owned() }))
+        Err(At::ROOT
+            .field("name")
+            .refuse(Rule::Misnamed { inner: inner.to_owned(), outer: self.name.to_owned() }))
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forebay_route::ClusterIx;
 use foldhash::{HashMap, HashSet};
+use forebay_route::ClusterIx;
 
 /// A freed index rests this long before another cluster gets it: longer than any worker needs to take over an update, so
 /// that a request which still has the old table cannot end in somebody else's cluster.

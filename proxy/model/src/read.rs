@@ -14,6 +14,7 @@ mod endpoints;
 mod fields;
 mod headers;
 mod http_manager;
+mod http_options;
 mod invalid;
 mod listener;
 mod matching;
@@ -25,6 +26,7 @@ mod route;
 mod route_action;
 mod route_config;
 mod scalar;
+mod transport;
 mod virtual_host;
 mod wire;
 

@@ -26,7 +26,10 @@ pub struct Update {
 impl Update {
     /// Whether nothing changes for a worker.
     pub fn is_empty(&self) -> bool {
-        self.listeners.is_empty() && self.tables.is_empty() && self.clusters.is_empty() && self.gates.is_empty()
+        self.listeners.is_empty()
+            && self.tables.is_empty()
+            && self.clusters.is_empty()
+            && self.gates.is_empty()
     }
 
     /// Lets waiting requests in. To be called once, after this update is in every worker's mailbox and before the next

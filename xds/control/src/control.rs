@@ -100,7 +100,8 @@ impl Control {
         match event {
             Event::Broken { path, problems } => {
                 for problem in problems {
-                    let line = Line::new(Level::Error, describe(&problem.path, &problem.message)).at(&path, problem.line);
+                    let line = Line::new(Level::Error, describe(&problem.path, &problem.message))
+                        .at(&path, problem.line);
                     work.lines.push(line);
                 }
             }
@@ -166,7 +167,10 @@ impl Control {
 
     /// Everything as records: what a new state directory would hold. [`Work::records`] has what changed.
     pub fn save(&self) -> Vec<Record> {
-        let revisions = self.world.revisions().map(|(key, ..)| (Kind::Revision, Key::new(key.namespace.clone(), key.name.clone())));
+        let revisions = self
+            .world
+            .revisions()
+            .map(|(key, ..)| (Kind::Revision, Key::new(key.namespace.clone(), key.name.clone())));
         let roots = self.world.roots().flat_map(|(kind, key)| match kind {
             Kind::Service => vec![
                 (Kind::Service, key.clone()),
@@ -183,7 +187,7 @@ impl Control {
             match step {
                 Step::Apply(path, document) => {
                     let text = text.filter(|(file, _)| **file == path).map(|(_, text)| text);
-                    self.apply(&path, document, text, now, work);
+                    self.apply(&path, *document, text, now, work);
                 }
                 Step::Delete((kind, key)) => {
                     if self.world.delete(kind, &key, now) {
@@ -199,7 +203,14 @@ impl Control {
     }
 
     /// `text` is the file's, where it is at hand: with it errors can name their own line.
-    fn apply(&mut self, path: &Arc<Path>, document: Document, text: Option<&str>, now: SystemTime, work: &mut Work) {
+    fn apply(
+        &mut self,
+        path: &Arc<Path>,
+        document: Document,
+        text: Option<&str>,
+        now: SystemTime,
+        work: &mut Work,
+    ) {
         let Document { object, line, index, .. } = document;
         let (kind, key) = (object.kind(), object.key());
         let line_of = |paths: &[String]| match (text, paths.first()) {
@@ -256,8 +267,15 @@ impl Control {
     }
 
     fn run(&self, change: RevisionChange) -> Run {
-        let home = self.revisions.get(&change.key).map_or_else(|| Path::new(".").into(), |known| known.home.clone());
-        Run { key: change.key, revision: change.revision, reachable: change.reachable, state: change.state, home }
+        let home =
+            self.revisions.get(&change.key).map_or_else(|| Path::new(".").into(), |known| known.home.clone());
+        Run {
+            key: change.key,
+            revision: change.revision,
+            reachable: change.reachable,
+            state: change.state,
+            home,
+        }
     }
 }
 
@@ -265,4 +283,3 @@ impl Control {
 fn describe(path: &str, message: &str) -> String {
     if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") }
 }
-

@@ -20,7 +20,7 @@ pub(crate) type Id = (Kind, Key);
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Apply this document of this file.
-    Apply(Arc<Path>, Document),
+    Apply(Arc<Path>, Box<Document>),
     /// Nobody declares this any more.
     Delete(Id),
     /// This document of this file declares what the other file has declared before.
@@ -82,7 +82,7 @@ impl Declared {
         for (id, index) in order {
             let Some(document) = queues.get_mut(&id).and_then(Iterator::next) else { continue };
             if from.get(&id).is_some_and(|first| index >= *first) {
-                steps.push(Step::Apply(path.clone(), document));
+                steps.push(Step::Apply(path.clone(), Box::new(document)));
             }
         }
         let declared = self.files.get(path).cloned().unwrap_or_default();
@@ -164,7 +164,7 @@ impl Declared {
         let (heir, documents) = object.shadows.remove(0);
         object.prints = documents.iter().map(print).collect();
         object.file = Some(heir.clone());
-        documents.into_iter().map(|document| Step::Apply(heir.clone(), document)).collect()
+        documents.into_iter().map(|document| Step::Apply(heir.clone(), Box::new(document))).collect()
     }
 }
 

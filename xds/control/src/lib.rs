@@ -12,6 +12,6 @@ mod control;
 mod declared;
 mod state;
 
-pub use control::{Control, Line, Level, Run, Work};
+pub use control::{Control, Level, Line, Run, Work};
 pub use directory::{Directory, Event, OpenError};
 pub use state::{Record, StateDir, StateError};

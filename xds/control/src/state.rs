@@ -84,7 +84,8 @@ impl StateDir {
                 if path.is_dir() {
                     directories.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "json") {
-                    let bytes = std::fs::read(&path).map_err(|error| StateError { path: path.clone(), error })?;
+                    let bytes =
+                        std::fs::read(&path).map_err(|error| StateError { path: path.clone(), error })?;
                     let relative = path.strip_prefix(&self.objects).unwrap_or(&path);
                     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
                     records.push(Record { name: parts.join("/"), bytes: Some(bytes) });

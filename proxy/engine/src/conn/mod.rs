@@ -125,7 +125,9 @@ impl HttpState {
     pub(crate) fn server_header(&self, res: &mut Head) {
         match &self.manager.server_header {
             ServerHeader::Overwrite(name) => res.set(b"server", name.as_bytes()),
-            ServerHeader::AppendIfAbsent(name) if !res.has(Known::Server) => res.push(b"server", name.as_bytes()),
+            ServerHeader::AppendIfAbsent(name) if !res.has(Known::Server) => {
+                res.push(b"server", name.as_bytes())
+            }
             ServerHeader::AppendIfAbsent(_) | ServerHeader::PassThrough => {}
         }
     }
@@ -177,13 +179,21 @@ pub(crate) fn configure(
         return;
     }
     let http = HttpState::new(worker, &config.http, known.map(|k| k.http()).as_deref());
-    let listening =
-        Rc::new(Listening { name: name.clone(), http: RefCell::new(http), closed: Cell::new(false), close: Notify::new() });
+    let listening = Rc::new(Listening {
+        name: name.clone(),
+        http: RefCell::new(http),
+        closed: Cell::new(false),
+        close: Notify::new(),
+    });
     listeners.borrow_mut().push(listening.clone());
     for socket in mine {
         match Acceptor::new(socket, worker.limit.clone()) {
-            Ok(acceptor) => drop(tokio::task::spawn_local(accept(worker.clone(), listening.clone(), acceptor))),
-            Err(error) => tracing::error!(listener = %name, %error, "a worker cannot take over a listening socket"),
+            Ok(acceptor) => {
+                drop(tokio::task::spawn_local(accept(worker.clone(), listening.clone(), acceptor)))
+            }
+            Err(error) => {
+                tracing::error!(listener = %name, %error, "a worker cannot take over a listening socket")
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! CDS: clusters, and their wait for endpoints. Knows nothing of routes but that some wait for clusters.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foldhash::HashMap;
 use forebay_balance::{Bounds, Capacity, Endpoints, Gate};
@@ -12,13 +12,11 @@ use super::effects::Effects;
 use super::endpoints::{capacity, seat};
 use super::held::{Held, Kind};
 use super::listeners::gone;
+use super::resolve::{RESOLVE, dns_change, has_job, is_dns, members_of, numeric};
 use super::{Body, Model, Origin};
-use crate::cluster::{Cluster, ClusterConfig, Discovery, Dns, Limits};
+use crate::cluster::{Cluster, ClusterConfig, Discovery, Limits};
 use crate::read::{self, At, Invalid, Member, ReadCluster};
 use crate::update::Resource;
-
-/// A resolver that never answers: as long as Envoy waits for anything that it has to fetch.
-const RESOLVE: Duration = Duration::from_secs(15);
 
 /// All clusters, by name.
 #[derive(Default)]
@@ -45,6 +43,19 @@ struct Warming {
     config: ClusterConfig,
     /// When the wait is over; `None` is never.
     until: Option<Instant>,
+}
+
+impl Entry {
+    /// What it was told last, whether or not that is in force.
+    pub(super) fn latest(&self) -> Option<&ClusterConfig> {
+        let warming = self.warming.as_ref().map(|warming| &warming.config);
+        warming.or(self.active.as_ref().map(|active| &*active.cluster.config))
+    }
+
+    /// Whether its latest version waits for endpoints.
+    pub(super) fn waits(&self) -> bool {
+        self.warming.is_some()
+    }
 }
 
 impl Clusters {
@@ -82,12 +93,18 @@ impl Clusters {
 }
 
 impl Model {
-    pub(super) fn put_cluster(&mut self, origin: Origin, body: Body<'_>, fx: &mut Effects) -> Result<(), Invalid> {
+    pub(super) fn put_cluster(
+        &mut self,
+        origin: Origin,
+        body: Body<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Invalid> {
         if let Some(entry) = self.clusters.entries.get_mut(body.name) {
             if entry.origin == Origin::Bootstrap && origin == Origin::Stream {
                 return Ok(());
             }
-            let latest = entry.warming.as_mut().map(|w| &mut w.held).or(entry.active.as_mut().map(|a| &mut a.held));
+            let latest =
+                entry.warming.as_mut().map(|w| &mut w.held).or(entry.active.as_mut().map(|a| &mut a.held));
             if latest.is_some_and(|held| held.same(body.version, body.bytes)) {
                 return Ok(());
             }
@@ -132,7 +149,8 @@ impl Model {
             Discovery::Static => None,
             Discovery::Eds { service_name } => self.assignments.members(service_name).map(Into::into),
             dns @ (Discovery::StrictDns(hosts) | Discovery::LogicalDns(hosts)) => {
-                let active = self.clusters.get(&config.name).filter(|cluster| cluster.config.discovery == *dns);
+                let active =
+                    self.clusters.get(&config.name).filter(|cluster| cluster.config.discovery == *dns);
                 match active {
                     Some(cluster) => Some(members_of(&cluster.endpoints)),
                     None => numeric(hosts),
@@ -142,7 +160,12 @@ impl Model {
     }
 
     /// Names that a change takes away.
-    pub(super) fn gone_clusters(&self, full: bool, added: &[Resource<'_>], removed: &[String]) -> Vec<Arc<str>> {
+    pub(super) fn gone_clusters(
+        &self,
+        full: bool,
+        added: &[Resource<'_>],
+        removed: &[String],
+    ) -> Vec<Arc<str>> {
         let entries = &self.clusters.entries;
         let all = entries.iter().filter(|(_, entry)| entry.origin == Origin::Stream).map(|(name, _)| name);
         let known = |name: &str| entries.get(name).is_none_or(|entry| entry.origin == Origin::Stream);
@@ -170,31 +193,11 @@ impl Model {
         }
     }
 
-    /// A resolver's answer for a cluster of names; empty if there is none.
-    pub fn resolved(&mut self, cluster: &str, addresses: &[std::net::SocketAddr], now: Instant) -> crate::Applied {
-        let mut fx = Effects::new(now);
-        if let Some(entry) = self.clusters.entries.get(cluster) {
-            let latest = entry.warming.as_ref().map(|warming| &warming.config);
-            let latest = latest.or(entry.active.as_ref().map(|active| &*active.cluster.config));
-            let addresses = match latest.map(|config| &config.discovery) {
-                Some(Discovery::StrictDns(_)) => addresses,
-                Some(Discovery::LogicalDns(_)) => addresses.get(..1).unwrap_or_default(),
-                _ => return self.finish(fx),
-            };
-            let members: Vec<Member> =
-                addresses.iter().map(|address| Member { address: *address, weight: 1, draining: false }).collect();
-            let name = super::key(cluster);
-            match entry.warming.is_some() {
-                true => self.activate_cluster(&name, &members, &mut fx),
-                false => self.seat_members(&name, &members, &mut fx),
-            }
-        }
-        self.finish(fx)
-    }
-
     /// A cluster's wait is over, if it still waits.
     pub(super) fn warm_cluster_late(&mut self, name: &Arc<str>, fx: &mut Effects) {
-        let Some(warming) = self.clusters.entries.get(name).and_then(|entry| entry.warming.as_ref()) else { return };
+        let Some(warming) = self.clusters.entries.get(name).and_then(|entry| entry.warming.as_ref()) else {
+            return;
+        };
         if warming.until.is_some_and(|until| until <= fx.now) {
             self.activate_cluster(name, &[], fx);
         }
@@ -208,7 +211,13 @@ impl Model {
     }
 
     /// Endpoints came: the cluster that waits for them waits no longer, the one in force uses them.
-    pub(super) fn endpoints_came(&mut self, name: &Arc<str>, service: &str, members: &[Member], fx: &mut Effects) {
+    pub(super) fn endpoints_came(
+        &mut self,
+        name: &Arc<str>,
+        service: &str,
+        members: &[Member],
+        fx: &mut Effects,
+    ) {
         let Some(entry) = self.clusters.entries.get(name) else { return };
         let is = |discovery: &Discovery| matches!(discovery, Discovery::Eds { service_name } if **service_name == *service);
         if entry.warming.as_ref().is_some_and(|warming| is(&warming.config.discovery)) {
@@ -219,7 +228,7 @@ impl Model {
     }
 
     /// Puts the waiting version in force with these endpoints.
-    fn activate_cluster(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
+    pub(super) fn activate_cluster(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
         let Some(entry) = self.clusters.entries.get_mut(name) else { return };
         let Some(warming) = entry.warming.take() else { return };
         let Warming { held, config, .. } = *warming;
@@ -260,7 +269,7 @@ impl Model {
     }
 
     /// Gives the version in force these endpoints.
-    fn seat_members(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
+    pub(super) fn seat_members(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
         let Some(entry) = self.clusters.entries.get_mut(name) else { return };
         let Some(active) = entry.active.as_mut() else { return };
         let Cluster { config, gate, endpoints } = &*active.cluster;
@@ -298,48 +307,9 @@ fn bounds(config: &ClusterConfig) -> Bounds {
 }
 
 fn same_endpoints(a: &Endpoints, b: &Endpoints) -> bool {
-    a.limit() == b.limit() && a.list().len() == b.list().len() && a.list().iter().zip(b.list()).all(|(a, b)| Arc::ptr_eq(a, b))
-}
-
-fn members_of(endpoints: &Endpoints) -> Box<[Member]> {
-    let member = |endpoint: &Arc<forebay_balance::Endpoint>| Member { address: endpoint.address, weight: 1, draining: false };
-    endpoints.list().iter().map(member).collect()
-}
-
-fn is_dns(discovery: &Discovery) -> bool {
-    matches!(discovery, Discovery::StrictDns(_) | Discovery::LogicalDns(_))
-}
-
-/// What a resolver would say of hosts that are all numbers.
-fn numeric(dns: &Dns) -> Option<Box<[Member]>> {
-    let member = |host: &crate::cluster::DnsHost| {
-        let ip = host.host.parse().ok()?;
-        Some(Member { address: std::net::SocketAddr::new(ip, host.port), weight: 1, draining: false })
-    };
-    dns.hosts.iter().map(member).collect()
-}
-
-fn job(discovery: &Discovery) -> Option<&Dns> {
-    match discovery {
-        Discovery::StrictDns(dns) | Discovery::LogicalDns(dns) => Some(dns).filter(|dns| numeric(dns).is_none()),
-        Discovery::Static | Discovery::Eds { .. } => None,
-    }
-}
-
-fn latest(entry: &Entry) -> Option<&Discovery> {
-    let warming = entry.warming.as_ref().map(|warming| &warming.config.discovery);
-    warming.or(entry.active.as_ref().map(|active| &active.cluster.config.discovery))
-}
-
-fn has_job(entry: &Entry) -> bool {
-    latest(entry).and_then(job).is_some()
-}
-
-/// What a resolver has to be told when a cluster becomes this.
-fn dns_change(entry: &Entry, next: &Discovery) -> Option<Option<Dns>> {
-    let before = latest(entry).and_then(job);
-    let after = job(next);
-    (before != after).then(|| after.cloned())
+    a.limit() == b.limit()
+        && a.list().len() == b.list().len()
+        && a.list().iter().zip(b.list()).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 /// What Envoy's circuit breaker for requests lets through.

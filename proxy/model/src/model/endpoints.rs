@@ -63,10 +63,9 @@ impl Model {
         }
         let message: pb::ClusterLoadAssignment = read::decode(&At::ROOT, body.bytes)?;
         if message.cluster_name != body.name {
-            return Err(At::ROOT.field("cluster_name").refuse(read::Rule::Misnamed {
-                inner: message.cluster_name,
-                outer: body.name.to_owned(),
-            }));
+            return Err(At::ROOT
+                .field("cluster_name")
+                .refuse(read::Rule::Misnamed { inner: message.cluster_name, outer: body.name.to_owned() }));
         }
         let Assignment { members, .. } = read::assignment(&At::ROOT, &message)?;
         let held = Held::new(body.version, body.bytes, fx.now);
@@ -84,7 +83,10 @@ impl Model {
         match kind {
             Kind::Route if self.routes.table(name).is_none() => self.routes_settled(name, fx),
             Kind::Endpoints => {
-                let Some(entry) = self.assignments.entries.get(name).filter(|entry| entry.came.is_none()) else { return };
+                let Some(entry) = self.assignments.entries.get(name).filter(|entry| entry.came.is_none())
+                else {
+                    return;
+                };
                 for cluster in users(entry) {
                     self.warm_cluster_empty(&cluster, fx);
                 }
@@ -117,7 +119,8 @@ pub(super) fn seat(
     config: &ClusterConfig,
 ) -> (Endpoints, u32) {
     let old = old.map_or(&[][..], Endpoints::list);
-    let mut known: HashMap<_, &Arc<Endpoint>> = old.iter().map(|endpoint| (endpoint.address, endpoint)).collect();
+    let mut known: HashMap<_, &Arc<Endpoint>> =
+        old.iter().map(|endpoint| (endpoint.address, endpoint)).collect();
     let (mut ready, mut staying) = (0, 0);
     let mut leaving: Vec<&Arc<Endpoint>> = Vec::new();
     let mut list = Vec::with_capacity(members.len());

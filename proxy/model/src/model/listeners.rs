@@ -74,7 +74,12 @@ impl Listeners {
 }
 
 impl Model {
-    pub(super) fn put_listener(&mut self, origin: Origin, body: Body<'_>, fx: &mut Effects) -> Result<(), Invalid> {
+    pub(super) fn put_listener(
+        &mut self,
+        origin: Origin,
+        body: Body<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Invalid> {
         if let Some(entry) = self.listeners.entries.get_mut(body.name) {
             if entry.origin == Origin::Bootstrap && origin == Origin::Stream {
                 return Ok(());
@@ -102,7 +107,11 @@ impl Model {
             Source::Rds(routes) => self.routes.table(routes).is_some(),
             Source::Inline(_) => true,
         };
-        let entry = self.listeners.entries.entry(name.clone()).or_insert(Entry { origin, active: None, warming: None });
+        let entry = self.listeners.entries.entry(name.clone()).or_insert(Entry {
+            origin,
+            active: None,
+            warming: None,
+        });
         let until = wait.map(|wait| fx.now + wait);
         let replaced = entry.warming.replace(Warming { version, until });
         if let Some(until) = until
@@ -120,7 +129,12 @@ impl Model {
     }
 
     /// Names that a change takes away.
-    pub(super) fn gone_listeners(&self, full: bool, added: &[Resource<'_>], removed: &[String]) -> Vec<Arc<str>> {
+    pub(super) fn gone_listeners(
+        &self,
+        full: bool,
+        added: &[Resource<'_>],
+        removed: &[String],
+    ) -> Vec<Arc<str>> {
         let entries = &self.listeners.entries;
         let all = entries.iter().filter(|(_, entry)| entry.origin == Origin::Stream).map(|(name, _)| name);
         let known = |name: &str| entries.get(name).is_none_or(|entry| entry.origin == Origin::Stream);
@@ -143,11 +157,14 @@ impl Model {
 
     /// The routes that listeners waited for are there, or will not come.
     pub(super) fn routes_settled(&mut self, routes: &str, fx: &mut Effects) {
-        let waits = |entry: &Entry| {
-            matches!(&entry.warming, Some(Warming { version: Version { routes: Source::Rds(name), .. }, .. }) if **name == *routes)
-        };
-        let ready: Vec<_> =
-            self.listeners.entries.iter().filter(|(_, entry)| waits(entry)).map(|(name, _)| name.clone()).collect();
+        let waits = |entry: &Entry| matches!(&entry.warming, Some(Warming { version: Version { routes: Source::Rds(name), .. }, .. }) if **name == *routes);
+        let ready: Vec<_> = self
+            .listeners
+            .entries
+            .iter()
+            .filter(|(_, entry)| waits(entry))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in ready {
             self.activate_listener(&name, fx);
         }

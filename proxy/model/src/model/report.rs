@@ -17,8 +17,12 @@ impl Model {
     pub fn full(&self) -> Update {
         let mut update = Update::default();
         update.clusters.extend(self.clusters.active().map(|(ix, _, cluster)| (ix, Some(cluster.clone()))));
-        update.tables.extend(self.routes.active().map(|(name, active)| (name.clone(), Some(active.table.clone()))));
-        update.listeners.extend(self.listeners.active().map(|(name, _, listener)| (name.clone(), Some(listener.clone()))));
+        update
+            .tables
+            .extend(self.routes.active().map(|(name, active)| (name.clone(), Some(active.table.clone()))));
+        update.listeners.extend(
+            self.listeners.active().map(|(name, _, listener)| (name.clone(), Some(listener.clone()))),
+        );
         update
     }
 
@@ -84,10 +88,14 @@ impl Model {
 
     fn dump_kind(&self, kind: Kind, out: &mut Vec<Dumped>) {
         let acked = |(name, held): (&Arc<str>, &Held)| dumped(kind, name, held, State::Acked);
-        let warming = |(name, held, reason): (&Arc<str>, &Held, String)| dumped(kind, name, held, State::Warming(reason));
+        let warming = |(name, held, reason): (&Arc<str>, &Held, String)| {
+            dumped(kind, name, held, State::Warming(reason))
+        };
         match kind {
             Kind::Cluster => {
-                out.extend(self.clusters.active().map(|(_, held, cluster)| acked((&cluster.config.name, held))));
+                out.extend(
+                    self.clusters.active().map(|(_, held, cluster)| acked((&cluster.config.name, held))),
+                );
                 out.extend(self.clusters.warming().map(warming));
             }
             Kind::Endpoints => out.extend(self.assignments.held().map(acked)),

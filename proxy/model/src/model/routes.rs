@@ -76,7 +76,8 @@ impl Model {
             return Ok(());
         }
         let config = self.routes.configs.entry(body.name.into()).or_default();
-        let latest = config.pending.as_mut().map(|p| &mut p.held).or(config.active.as_mut().map(|a| &mut a.held));
+        let latest =
+            config.pending.as_mut().map(|p| &mut p.held).or(config.active.as_mut().map(|a| &mut a.held));
         if latest.is_some_and(|held| held.same(body.version, body.bytes)) {
             return Ok(());
         }
@@ -91,22 +92,15 @@ impl Model {
         body.check_name(&read.shell.settings.name)?;
         let next = Pending { missing: BTreeSet::new(), held, shell: read.shell, hosts: read.hosts };
         next.hosts.iter().for_each(|host| hold(&mut self.names, &host.host));
-        match self.settle_routes(body.name, next, fx) {
-            Ok(()) => Ok(()),
-            Err((next, why)) => {
-                next.hosts.iter().for_each(|host| release(&mut self.names, &host.host));
-                Err(why)
-            }
-        }
+        self.settle_routes(body.name, next, fx)
     }
 
-    /// Puts a read configuration in force, or lets it wait for its clusters. It holds its own clusters already.
-    fn settle_routes(&mut self, name: &str, mut next: Pending, fx: &mut Effects) -> Result<(), (Pending, Invalid)> {
+    /// Puts a read configuration in force, or lets it wait for its clusters. It holds its clusters already, and gives them
+    /// back if it is refused.
+    fn settle_routes(&mut self, name: &str, mut next: Pending, fx: &mut Effects) -> Result<(), Invalid> {
         let Some(config) = self.routes.configs.get_mut(name) else { return Ok(()) };
-        let built = match next_table(config.active.as_ref(), &next) {
-            Ok(built) => built,
-            Err(why) => return Err((next, why)),
-        };
+        let built = next_table(config.active.as_ref(), &next)
+            .inspect_err(|_| next.hosts.iter().for_each(|host| release(&mut self.names, &host.host)))?;
         if next.shell.validate_clusters {
             next.missing = missing(&next.hosts, &self.names, |name| self.clusters.is_active(name));
         }
@@ -158,9 +152,16 @@ impl Model {
 
     /// A cluster came: configurations that waited for it wait no longer.
     pub(super) fn cluster_came(&mut self, cluster: &str, fx: &mut Effects) {
-        let waits = |config: &Config| config.pending.as_ref().is_some_and(|pending| pending.missing.contains(cluster));
-        let waiting: Vec<Arc<str>> =
-            self.routes.configs.iter().filter(|(_, config)| waits(config)).map(|(name, _)| name.clone()).collect();
+        let waits = |config: &Config| {
+            config.pending.as_ref().is_some_and(|pending| pending.missing.contains(cluster))
+        };
+        let waiting: Vec<Arc<str>> = self
+            .routes
+            .configs
+            .iter()
+            .filter(|(_, config)| waits(config))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in waiting {
             let Some(config) = self.routes.configs.get_mut(&name) else { continue };
             let Some(mut pending) = config.pending.take() else { continue };
@@ -169,10 +170,10 @@ impl Model {
                 config.pending = Some(pending);
                 continue;
             }
-            if let Err((pending, why)) = self.settle_routes(&name, *pending, fx) {
-                pending.hosts.iter().for_each(|host| release(&mut self.names, &host.host));
+            let version = pending.held.version.clone();
+            if let Err(why) = self.settle_routes(&name, *pending, fx) {
                 // Its own change was accepted long ago: this one must not be refused for it.
-                let failure = Failure { version: pending.held.version, message: why.to_string(), since: fx.now };
+                let failure = Failure { version, message: why.to_string(), since: fx.now };
                 self.failures.insert((Kind::Route, name), failure);
             }
         }
@@ -206,7 +207,8 @@ fn next_table(active: Option<&Active>, next: &Pending) -> Result<Change, Invalid
     let list = At::ROOT.field("virtual_hosts");
     let settings = &next.shell.settings;
     let Some(active) = active else {
-        let changes: Vec<_> = next.hosts.iter().map(|host| (host.key.clone(), Some(host.host.clone()))).collect();
+        let changes: Vec<_> =
+            next.hosts.iter().map(|host| (host.key.clone(), Some(host.host.clone()))).collect();
         let built = Table::new(settings.clone()).with(&changes);
         return match built.refused.into_iter().next() {
             Some(conflict) => Err(list.refuse(read::duplicate(conflict))),
@@ -221,7 +223,8 @@ fn next_table(active: Option<&Active>, next: &Pending) -> Result<Change, Invalid
     }
     if changes.len() != next.hosts.len() || !active.own.is_empty() {
         let kept: foldhash::HashSet<&str> = next.hosts.iter().map(|host| &*host.key).collect();
-        changes.extend(active.own.keys().filter(|key| !kept.contains(&***key)).map(|key| (key.clone(), None)));
+        changes
+            .extend(active.own.keys().filter(|key| !kept.contains(&***key)).map(|key| (key.clone(), None)));
     }
     if !next.shell.vhds {
         changes.extend(active.hosts.keys().map(|key| (key.clone(), None)));

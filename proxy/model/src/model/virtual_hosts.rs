@@ -56,7 +56,8 @@ impl Model {
     /// The host that a resource is, and whose; `None` if it is known already or nobody asked for it.
     fn read_virtual_host(&mut self, body: Body<'_>) -> Result<Option<(Arc<str>, VirtualHost)>, Invalid> {
         let Some(config) = self.config_of(body.name).map(|(name, _)| name.clone()) else { return Ok(None) };
-        let Some(active) = self.routes.configs.get_mut(&config).and_then(|config| config.active.as_mut()) else {
+        let Some(active) = self.routes.configs.get_mut(&config).and_then(|config| config.active.as_mut())
+        else {
             return Ok(None);
         };
         if active.hosts.get_mut(body.name).is_some_and(|held| held.same(body.version, body.bytes)) {
@@ -78,17 +79,25 @@ impl Model {
 
     fn change_hosts(&mut self, change: Changes, fx: &mut Effects) {
         let Changes { config, hosts, held } = change;
-        let Some(active) = self.routes.configs.get_mut(&config).and_then(|config| config.active.as_mut()) else { return };
+        let Some(active) = self.routes.configs.get_mut(&config).and_then(|config| config.active.as_mut())
+        else {
+            return;
+        };
         let built = active.table.with(&hosts);
-        let before = std::mem::replace(&mut active.table, Arc::new(built.table));
+        let all = hosts.len();
+        let kept = built.refused.len();
+        let before = active.table.clone();
+        if kept < all {
+            active.table = Arc::new(built.table);
+        }
         let mut refused: HashMap<Arc<str>, Conflict> =
             built.refused.into_iter().map(|conflict| (conflict.virtual_host.clone(), conflict)).collect();
-        let all = hosts.len();
-        let kept = refused.len();
         for ((key, host), held) in hosts.into_iter().zip(held) {
             // A host that was refused, or came twice, is not the one that the table has now.
             match (host, held) {
-                (Some(host), Some(held)) if active.table.get(&key).is_some_and(|now| Arc::ptr_eq(now, &host)) => {
+                (Some(host), Some(held))
+                    if active.table.get(&key).is_some_and(|now| Arc::ptr_eq(now, &host)) =>
+                {
                     hold(&mut self.names, &host);
                     active.hosts.insert(key.clone(), held);
                     self.failures.remove(&(Kind::VirtualHost, key.clone()));

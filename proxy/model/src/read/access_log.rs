@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use forebay_proto::envoy::config::accesslog::v3 as pb;
 use forebay_proto::envoy::config::core::v3 as core;
-use forebay_proto::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log::AccessLogFormat};
+use forebay_proto::envoy::extensions::access_loggers::file::v3::{
+    FileAccessLog, file_access_log::AccessLogFormat,
+};
 use forebay_proto::envoy::extensions::access_loggers::stream::v3 as stream;
 
 use super::any::{is, unknown, unpack};
@@ -54,12 +56,17 @@ fn file(at: &At<'_>, log: &FileAccessLog) -> Result<AccessLogConfig, Invalid> {
         Some(AccessLogFormat::Format(text)) => text_format(text),
         Some(AccessLogFormat::LogFormat(format)) => format_string(at, Some(format))?,
         Some(AccessLogFormat::JsonFormat(json)) => return Err(at.field("json_format").unsupported(json)),
-        Some(AccessLogFormat::TypedJsonFormat(json)) => return Err(at.field("typed_json_format").unsupported(json)),
+        Some(AccessLogFormat::TypedJsonFormat(json)) => {
+            return Err(at.field("typed_json_format").unsupported(json));
+        }
     };
     Ok(AccessLogConfig { path: log.path.as_str().into(), format })
 }
 
-fn format_string(at: &At<'_>, format: Option<&core::SubstitutionFormatString>) -> Result<Option<Arc<str>>, Invalid> {
+fn format_string(
+    at: &At<'_>,
+    format: Option<&core::SubstitutionFormatString>,
+) -> Result<Option<Arc<str>>, Invalid> {
     use core::data_source::Specifier::InlineString;
     use core::substitution_format_string::Format;
     let Some(format) = format else { return Ok(None) };

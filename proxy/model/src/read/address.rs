@@ -16,11 +16,15 @@ pub(crate) struct HostPort {
 }
 
 /// An address that has to be numbers already. Port 0 is refused unless `ephemeral`: a listener may ask for any port.
-pub(crate) fn socket(at: &At<'_>, address: &Option<core::Address>, ephemeral: bool) -> Result<SocketAddr, Invalid> {
+pub(crate) fn socket(
+    at: &At<'_>,
+    address: &Option<core::Address>,
+    ephemeral: bool,
+) -> Result<SocketAddr, Invalid> {
     let (host, port) = parts(at, address, ephemeral)?;
-    let ip: IpAddr = host
-        .parse()
-        .map_err(|_| at.field("socket_address").field("address").refuse(Rule::NotAnAddress(host.to_owned())))?;
+    let ip: IpAddr = host.parse().map_err(|_| {
+        at.field("socket_address").field("address").refuse(Rule::NotAnAddress(host.to_owned()))
+    })?;
     Ok(SocketAddr::new(ip, port))
 }
 

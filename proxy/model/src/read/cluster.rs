@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use forebay_proto::envoy::config::cluster::v3 as pb;
 use forebay_proto::envoy::config::core::v3 as core;
-use forebay_proto::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 
 use super::any::{is, unknown};
 use super::at::At;
@@ -13,10 +12,11 @@ use super::cluster_protocol::{Options, protocol};
 use super::config_source::config_source;
 use super::endpoints::{Assignment, assignment, hosts};
 use super::fields::fields;
-use super::http_manager::requests_per_connection;
+use super::http_options::requests_per_connection;
 use super::invalid::{Invalid, Rule};
 use super::revision::revision;
 use super::scalar::{choice, duration, number};
+use super::transport::plain;
 use crate::cluster::{Balance, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Limits};
 use crate::names::Names;
 
@@ -71,16 +71,26 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
     }
     let name: Arc<str> = names.text(name);
     let found = discovery(&at, message, &name)?;
-    let options = protocol(&at, Options {
-        extensions: typed_extension_protocol_options,
-        common: common_http_protocol_options,
-        http1: http_protocol_options,
-        http2: http2_protocol_options,
-        selection: *protocol_selection,
-    })?;
+    let options = protocol(
+        &at,
+        Options {
+            extensions: typed_extension_protocol_options,
+            common: common_http_protocol_options,
+            http1: http_protocol_options,
+            http2: http2_protocol_options,
+            selection: *protocol_selection,
+        },
+    )?;
     let per_connection = requests_per_connection(&at, max_requests_per_connection)?;
     // Read by `discovery`, from the message.
-    let _ = (eds_cluster_config, load_assignment, dns_refresh_rate, respect_dns_ttl, dns_lookup_family, cluster_discovery_type);
+    let _ = (
+        eds_cluster_config,
+        load_assignment,
+        dns_refresh_rate,
+        respect_dns_ttl,
+        dns_lookup_family,
+        cluster_discovery_type,
+    );
     let config = ClusterConfig {
         connect_timeout: duration(at.field("connect_timeout"), connect_timeout)?.unwrap_or(CONNECT),
         protocol: options.protocol,
@@ -96,18 +106,10 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
     Ok(Read { config, assignment: found.assignment, wait: found.wait })
 }
 
-/// No transport socket is a plain one, which may also be named.
-fn plain(at: &At<'_>, socket: &Option<core::TransportSocket>) -> Result<(), Invalid> {
-    match socket.as_ref().map(|s| &s.config_type) {
-        None => Ok(()),
-        Some(Some(core::transport_socket::ConfigType::TypedConfig(any))) if is::<RawBuffer>(any) => Ok(()),
-        Some(Some(core::transport_socket::ConfigType::TypedConfig(any))) => Err(unknown(&at.field("typed_config"), any)),
-        Some(None) => Err(at.missing("typed_config")),
-    }
-}
-
 fn locality(at: &At<'_>, common: &pb::cluster::CommonLbConfig) -> Result<(), Invalid> {
-    use pb::cluster::common_lb_config::LocalityConfigSpecifier::{LocalityWeightedLbConfig, ZoneAwareLbConfig};
+    use pb::cluster::common_lb_config::LocalityConfigSpecifier::{
+        LocalityWeightedLbConfig, ZoneAwareLbConfig,
+    };
     fields!(at, common => pb::cluster::CommonLbConfig {
         read: [locality_config_specifier],
         harmless: [
@@ -120,7 +122,9 @@ fn locality(at: &At<'_>, common: &pb::cluster::CommonLbConfig) -> Result<(), Inv
     match locality_config_specifier {
         // Zones are compared with the proxy's own cluster, which nobody can name here.
         None | Some(ZoneAwareLbConfig(_)) => Ok(()),
-        Some(LocalityWeightedLbConfig(config)) => Err(at.field("locality_weighted_lb_config").unsupported(config)),
+        Some(LocalityWeightedLbConfig(config)) => {
+            Err(at.field("locality_weighted_lb_config").unsupported(config))
+        }
     }
 }
 
@@ -138,7 +142,10 @@ fn discovery(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Foun
         Some(Type(value)) => choice(at.field("type"), *value)?,
         Some(ClusterType(custom)) => {
             let at = at.field("cluster_type");
-            return Err(custom.typed_config.as_ref().map_or_else(|| at.unsupported(&custom.name), |any| unknown(&at, any)));
+            return Err(custom
+                .typed_config
+                .as_ref()
+                .map_or_else(|| at.unsupported(&custom.name), |any| unknown(&at, any)));
         }
     };
     let inline = at.field("load_assignment");
@@ -157,9 +164,15 @@ fn discovery(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Foun
         LogicalDns => {
             let hosts = hosts(&inline, load)?;
             if let Some(count) = (hosts.len() != 1).then_some(hosts.len()) {
-                return Err(inline.unsupported(format_args!("LOGICAL_DNS with {count} endpoints instead of 1")));
+                return Err(
+                    inline.unsupported(format_args!("LOGICAL_DNS with {count} endpoints instead of 1"))
+                );
             }
-            Ok(Found { discovery: Discovery::LogicalDns(dns(at, message, hosts)?), assignment: None, wait: None })
+            Ok(Found {
+                discovery: Discovery::LogicalDns(dns(at, message, hosts)?),
+                assignment: None,
+                wait: None,
+            })
         }
         OriginalDst => Err(at.field("type").unsupported(format_args!("ORIGINAL_DST"))),
     }
@@ -215,7 +228,9 @@ fn limits(at: &At<'_>, breakers: &Option<pb::CircuitBreakers>) -> Result<Limits,
             continue;
         }
         let any = 0..=u32::MAX;
-        let set = |limit: &mut u32, value| number(at.field("max"), value, any.clone()).map(|n| *limit = n.unwrap_or(*limit));
+        let set = |limit: &mut u32, value| {
+            number(at.field("max"), value, any.clone()).map(|n| *limit = n.unwrap_or(*limit))
+        };
         set(&mut limits.max_connections, max_connections)?;
         set(&mut limits.max_pending_requests, max_pending_requests)?;
         set(&mut limits.max_requests, max_requests)?;
@@ -224,7 +239,11 @@ fn limits(at: &At<'_>, breakers: &Option<pb::CircuitBreakers>) -> Result<Limits,
     Ok(limits)
 }
 
-fn balance(at: &At<'_>, policy: i32, extension: &Option<pb::LoadBalancingPolicy>) -> Result<Balance, Invalid> {
+fn balance(
+    at: &At<'_>,
+    policy: i32,
+    extension: &Option<pb::LoadBalancingPolicy>,
+) -> Result<Balance, Invalid> {
     use forebay_proto::envoy::extensions::load_balancing_policies as policies;
     use pb::cluster::LbPolicy;
     // The extension wins over the enumeration wherever it is there. Its list is a list of alternatives.
@@ -238,7 +257,8 @@ fn balance(at: &At<'_>, policy: i32, extension: &Option<pb::LoadBalancingPolicy>
         };
     };
     let at = at.field("load_balancing_policy");
-    let configs = || extension.policies.iter().filter_map(|p| p.typed_extension_config.as_ref()?.typed_config.as_ref());
+    let configs =
+        || extension.policies.iter().filter_map(|p| p.typed_extension_config.as_ref()?.typed_config.as_ref());
     for any in configs() {
         if is::<policies::least_request::v3::LeastRequest>(any) {
             return Ok(Balance::LeastRequest);

@@ -12,7 +12,7 @@ use forebay_proto::envoy::extensions::upstreams::http::v3 as pb;
 use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
-use super::http_manager::{http1, http2, requests_per_connection};
+use super::http_options::{http1, http2, requests_per_connection};
 use super::invalid::Invalid;
 use super::scalar::duration;
 use crate::cluster::Protocol;
@@ -51,7 +51,11 @@ pub(crate) fn protocol(at: &At<'_>, options: Options<'_>) -> Result<Spoken, Inva
     let mut spoken = Spoken::default();
     common(&at.field("common_http_protocol_options"), options.common, &mut spoken)?;
     http1(&at.field("http_protocol_options"), options.http1)?;
-    let http2 = options.http2.is_some().then(|| http2(&at.field("http2_protocol_options"), options.http2)).transpose()?;
+    let http2 = options
+        .http2
+        .is_some()
+        .then(|| http2(&at.field("http2_protocol_options"), options.http2))
+        .transpose()?;
     spoken.protocol = match http2 {
         // 1 is USE_DOWNSTREAM_PROTOCOL.
         http2 if options.selection == 1 => Protocol::Downstream(http2.unwrap_or_default()),
@@ -73,7 +77,9 @@ impl Default for Spoken {
 }
 
 fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invalid> {
-    use pb::http_protocol_options::UpstreamProtocolOptions::{AutoConfig, ExplicitHttpConfig, UseDownstreamProtocolConfig};
+    use pb::http_protocol_options::UpstreamProtocolOptions::{
+        AutoConfig, ExplicitHttpConfig, UseDownstreamProtocolConfig,
+    };
     use pb::http_protocol_options::explicit_http_config::ProtocolConfig;
     fields!(at, message => pb::HttpProtocolOptions {
         read: [common_http_protocol_options, http_filters, upstream_protocol_options],
@@ -87,7 +93,9 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
             // The codec is what every upstream filter chain ends in.
             Some(http_filter::ConfigType::TypedConfig(any)) if is::<UpstreamCodec>(any) => {}
             _ if filter.is_optional || filter.disabled => {}
-            Some(http_filter::ConfigType::TypedConfig(any)) => return Err(unknown(&filters.index(index), any)),
+            Some(http_filter::ConfigType::TypedConfig(any)) => {
+                return Err(unknown(&filters.index(index), any));
+            }
             _ => return Err(filters.index(index).unsupported(&filter.name)),
         }
     }
@@ -123,7 +131,11 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
     Ok(spoken)
 }
 
-fn common(at: &At<'_>, options: &Option<core::HttpProtocolOptions>, spoken: &mut Spoken) -> Result<(), Invalid> {
+fn common(
+    at: &At<'_>,
+    options: &Option<core::HttpProtocolOptions>,
+    spoken: &mut Spoken,
+) -> Result<(), Invalid> {
     let Some(options) = options else { return Ok(()) };
     fields!(at, options => core::HttpProtocolOptions {
         read: [idle_timeout, max_connection_duration, max_requests_per_connection],

@@ -13,7 +13,10 @@ use super::scalar::duration;
 const INITIAL_FETCH: Duration = Duration::from_secs(15);
 
 /// How long to wait for the first answer; `None` is for ever.
-pub(crate) fn config_source(at: &At<'_>, source: &Option<core::ConfigSource>) -> Result<Option<Duration>, Invalid> {
+pub(crate) fn config_source(
+    at: &At<'_>,
+    source: &Option<core::ConfigSource>,
+) -> Result<Option<Duration>, Invalid> {
     use core::config_source::ConfigSourceSpecifier::{Ads, Self_};
     let Some(source) = source else { return Err(at.missing("ads")) };
     fields!(at, source => core::ConfigSource {

@@ -133,7 +133,9 @@ fn lb_endpoint(
             });
             each(&at, Found { status, weight, address })
         }
-        Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => Err(at.field("endpoint_name").unsupported(name)),
+        Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => {
+            Err(at.field("endpoint_name").unsupported(name))
+        }
         None => Err(at.field("endpoint").refuse(Rule::Missing)),
     }
 }

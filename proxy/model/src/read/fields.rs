@@ -2,6 +2,7 @@
 //! new field of the vocabulary breaks the build until somebody decides. Knows no message.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 
 /// Takes a reference to a message apart. `read` fields become local references; `harmless` ones may say what they like,
 /// because what they change is nothing a request could notice here; `refused` ones have to be unset.
@@ -13,7 +14,7 @@ macro_rules! fields {
     }) => {
         let $Type { $($read,)* $($harmless: _,)* $($refused,)* } = $message;
         $(if !$crate::read::fields::Unset::is_unset($refused) {
-            return Err($at.field(stringify!($refused)).unsupported($refused));
+            return Err($at.field(stringify!($refused)).unsupported($crate::read::fields::Unset::said($refused)));
         })*
     };
 }
@@ -22,29 +23,48 @@ pub(crate) use fields;
 /// Whether a field says nothing.
 pub(crate) trait Unset {
     fn is_unset(&self) -> bool;
+
+    /// What it says otherwise, as people know it.
+    fn said(&self) -> &dyn Debug;
 }
 
-impl<T> Unset for Option<T> {
+impl<T: Debug> Unset for Option<T> {
     fn is_unset(&self) -> bool {
         self.is_none()
     }
-}
 
-impl<T> Unset for Vec<T> {
-    fn is_unset(&self) -> bool {
-        self.is_empty()
+    fn said(&self) -> &dyn Debug {
+        self.as_ref().map_or(self, |value| value)
     }
 }
 
-impl<K, V> Unset for HashMap<K, V> {
+impl<T: Debug> Unset for Vec<T> {
     fn is_unset(&self) -> bool {
         self.is_empty()
+    }
+
+    fn said(&self) -> &dyn Debug {
+        self
+    }
+}
+
+impl<K: Debug, V: Debug> Unset for HashMap<K, V> {
+    fn is_unset(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn said(&self) -> &dyn Debug {
+        self
     }
 }
 
 impl Unset for String {
     fn is_unset(&self) -> bool {
         self.is_empty()
+    }
+
+    fn said(&self) -> &dyn Debug {
+        self
     }
 }
 
@@ -53,6 +73,10 @@ macro_rules! zero_is_unset {
         $(impl Unset for $T {
             fn is_unset(&self) -> bool {
                 *self == <$T>::default()
+            }
+
+            fn said(&self) -> &dyn Debug {
+                self
             }
         })*
     };

@@ -29,7 +29,11 @@ pub(crate) fn header_ops(at: &At<'_>, lists: Lists<'_>, names: &mut Names) -> Re
     })
 }
 
-fn adds(at: &At<'_>, options: &[core::HeaderValueOption], names: &mut Names) -> Result<Vec<HeaderAdd>, Invalid> {
+fn adds(
+    at: &At<'_>,
+    options: &[core::HeaderValueOption],
+    names: &mut Names,
+) -> Result<Vec<HeaderAdd>, Invalid> {
     let mut adds = Vec::with_capacity(options.len());
     for (index, option) in options.iter().enumerate() {
         adds.extend(add(&at.index(index), option, names)?);
@@ -37,7 +41,11 @@ fn adds(at: &At<'_>, options: &[core::HeaderValueOption], names: &mut Names) -> 
     Ok(adds)
 }
 
-fn add(at: &At<'_>, option: &core::HeaderValueOption, names: &mut Names) -> Result<Option<HeaderAdd>, Invalid> {
+fn add(
+    at: &At<'_>,
+    option: &core::HeaderValueOption,
+    names: &mut Names,
+) -> Result<Option<HeaderAdd>, Invalid> {
     fields!(at, option => core::HeaderValueOption {
         read: [header, append, append_action, keep_empty_value],
         harmless: [],
@@ -67,7 +75,9 @@ fn add(at: &At<'_>, option: &core::HeaderValueOption, names: &mut Names) -> Resu
         core::header_value_option::HeaderAppendAction::AppendIfExistsOrAdd => HeaderAddAction::Append,
         core::header_value_option::HeaderAppendAction::AddIfAbsent => HeaderAddAction::AddIfAbsent,
         core::header_value_option::HeaderAppendAction::OverwriteIfExistsOrAdd => HeaderAddAction::Overwrite,
-        core::header_value_option::HeaderAppendAction::OverwriteIfExists => HeaderAddAction::OverwriteIfExists,
+        core::header_value_option::HeaderAppendAction::OverwriteIfExists => {
+            HeaderAddAction::OverwriteIfExists
+        }
     };
     // The older flag says less and wins where it is there, as in Envoy.
     let action = match append {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 use forebay_route::VirtualHost;
@@ -13,16 +12,14 @@ use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::config_source::config_source;
 use super::fields::fields;
+use super::http_options::{common, http1, http2};
 use super::invalid::{Invalid, Rule};
 use super::route_action::upgrade;
 use super::route_config::inline;
 use super::scalar::{choice, duration, flag, number, off};
-use crate::cluster::Http2;
-use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores};
+use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort};
 use crate::names::Names;
 
-/// Envoy's default for idle connections.
-const IDLE: Duration = Duration::from_secs(3600);
 /// Envoy's default for a stream on which nothing moves.
 const STREAM_IDLE: Duration = Duration::from_secs(300);
 /// Envoy's default between the two GOAWAYs.
@@ -31,8 +28,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 const DELAYED_CLOSE: Duration = Duration::from_secs(1);
 /// Envoy's default for the size of a request's head, in KiB, and the most that may be asked for.
 const HEADERS_KB: (u32, u32) = (60, 8192);
-/// Envoy's default for the number of a request's headers.
-const HEADERS: u32 = 100;
 
 /// Where a manager's routes come from, with what only the warming needs to know.
 pub(crate) enum Routes {
@@ -93,7 +88,11 @@ pub(crate) fn http_manager(
         codec: codec(at.field("codec_type"), *codec_type)?,
         routes: source,
         access_logs: access_logs(&at.field("access_log"), access_log)?,
-        server_header: server_header(at.field("server_header_transformation"), *server_header_transformation, server_name)?,
+        server_header: server_header(
+            at.field("server_header_transformation"),
+            *server_header_transformation,
+            server_name,
+        )?,
         use_remote_address: flag(use_remote_address, false),
         xff_trusted_hops: *xff_num_trusted_hops,
         skip_xff_append: *skip_xff_append,
@@ -101,14 +100,21 @@ pub(crate) fn http_manager(
         idle_timeout: common.idle_timeout,
         max_connection_duration: common.max_connection_duration,
         max_requests_per_connection: common.max_requests_per_connection,
-        stream_idle_timeout: duration(at.field("stream_idle_timeout"), stream_idle_timeout)?.unwrap_or(STREAM_IDLE),
+        stream_idle_timeout: duration(at.field("stream_idle_timeout"), stream_idle_timeout)?
+            .unwrap_or(STREAM_IDLE),
         request_timeout: duration(at.field("request_timeout"), request_timeout)?.unwrap_or_default(),
-        request_headers_timeout: duration(at.field("request_headers_timeout"), request_headers_timeout)?.unwrap_or_default(),
+        request_headers_timeout: duration(at.field("request_headers_timeout"), request_headers_timeout)?
+            .unwrap_or_default(),
         max_stream_duration: common.max_stream_duration,
         drain_timeout: duration(at.field("drain_timeout"), drain_timeout)?.unwrap_or(DRAIN),
-        delayed_close_timeout: duration(at.field("delayed_close_timeout"), delayed_close_timeout)?.unwrap_or(DELAYED_CLOSE),
-        max_request_headers_kb: number(at.field("max_request_headers_kb"), max_request_headers_kb, 1..=HEADERS_KB.1)?
-            .unwrap_or(HEADERS_KB.0),
+        delayed_close_timeout: duration(at.field("delayed_close_timeout"), delayed_close_timeout)?
+            .unwrap_or(DELAYED_CLOSE),
+        max_request_headers_kb: number(
+            at.field("max_request_headers_kb"),
+            max_request_headers_kb,
+            1..=HEADERS_KB.1,
+        )?
+        .unwrap_or(HEADERS_KB.0),
         max_headers_count: common.max_headers_count,
         underscores: common.underscores,
         http2: http2(&at.field("http2_protocol_options"), http2_protocol_options)?,
@@ -120,7 +126,10 @@ pub(crate) fn http_manager(
         default_host_for_http_10: some_text(&http1.default_host_for_http_10),
         normalize_path: normalize_path.as_ref().map(|v| v.value),
         merge_slashes: *merge_slashes,
-        escaped_slashes: escaped_slashes(at.field("path_with_escaped_slashes_action"), *path_with_escaped_slashes_action)?,
+        escaped_slashes: escaped_slashes(
+            at.field("path_with_escaped_slashes_action"),
+            *path_with_escaped_slashes_action,
+        )?,
         strip_port: strip_port(*strip_matching_host_port, strip_port_mode),
         strip_trailing_host_dot: *strip_trailing_host_dot,
         append_x_forwarded_port: *append_x_forwarded_port,
@@ -143,7 +152,9 @@ fn filters(at: &At<'_>, filters: &[pb::HttpFilter]) -> Result<(), Invalid> {
                 return router(&at, &unpack(&at.field("typed_config"), any)?);
             }
             _ if filter.is_optional || filter.disabled => {}
-            Some(pb::http_filter::ConfigType::TypedConfig(any)) => return Err(unknown(&at.field("typed_config"), any)),
+            Some(pb::http_filter::ConfigType::TypedConfig(any)) => {
+                return Err(unknown(&at.field("typed_config"), any));
+            }
             Some(pb::http_filter::ConfigType::ConfigDiscovery(source)) => {
                 return Err(at.field("config_discovery").unsupported(source));
             }
@@ -250,97 +261,4 @@ fn upgrades(
         upgrades.push((upgrade(&at, upgrade_type)?, flag(enabled, true)));
     }
     Ok(upgrades)
-}
-
-/// What is common to all versions of HTTP.
-struct Common {
-    idle_timeout: Duration,
-    max_connection_duration: Duration,
-    max_requests_per_connection: Option<u32>,
-    max_stream_duration: Duration,
-    max_headers_count: u32,
-    underscores: Underscores,
-}
-
-fn common(at: &At<'_>, options: &Option<core::HttpProtocolOptions>) -> Result<Common, Invalid> {
-    use core::http_protocol_options::HeadersWithUnderscoresAction::{Allow, DropHeader, RejectRequest};
-    let none = core::HttpProtocolOptions::default();
-    fields!(at, options.as_ref().unwrap_or(&none) => core::HttpProtocolOptions {
-        read: [
-            idle_timeout, max_connection_duration, max_headers_count, max_stream_duration,
-            headers_with_underscores_action, max_requests_per_connection,
-        ],
-        harmless: [max_connection_duration_jitter, max_response_headers_kb],
-        refused: [],
-    });
-    Ok(Common {
-        idle_timeout: duration(at.field("idle_timeout"), idle_timeout)?.unwrap_or(IDLE),
-        max_connection_duration: duration(at.field("max_connection_duration"), max_connection_duration)?.unwrap_or_default(),
-        max_requests_per_connection: requests_per_connection(at, max_requests_per_connection)?,
-        max_stream_duration: duration(at.field("max_stream_duration"), max_stream_duration)?.unwrap_or_default(),
-        max_headers_count: number(at.field("max_headers_count"), max_headers_count, 1..=u32::MAX)?.unwrap_or(HEADERS),
-        underscores: match choice(at.field("headers_with_underscores_action"), *headers_with_underscores_action)? {
-            Allow => Underscores::Allow,
-            DropHeader => Underscores::Drop,
-            RejectRequest => Underscores::Reject,
-        },
-    })
-}
-
-/// Zero is Envoy's word for no limit.
-pub(crate) fn requests_per_connection(
-    at: &At<'_>,
-    value: &Option<forebay_proto::google::protobuf::UInt32Value>,
-) -> Result<Option<u32>, Invalid> {
-    Ok(number(at.field("max_requests_per_connection"), value, 0..=u32::MAX)?.filter(|n| *n != 0))
-}
-
-/// Settings of HTTP/1, either side.
-pub(crate) fn http1(at: &At<'_>, options: &Option<core::Http1ProtocolOptions>) -> Result<core::Http1ProtocolOptions, Invalid> {
-    let options = options.clone().unwrap_or_default();
-    fields!(at, &options => core::Http1ProtocolOptions {
-        read: [accept_http_10, default_host_for_http_10],
-        harmless: [
-            // Trailers and absolute URLs are always understood; which parser reads them is ours to choose.
-            allow_absolute_url, enable_trailers, use_balsa_parser, override_stream_error_on_invalid_http_message,
-            allow_custom_methods,
-        ],
-        refused: [header_key_format, allow_chunked_length, send_fully_qualified_url, ignore_http_11_upgrade],
-    });
-    let _ = (accept_http_10, default_host_for_http_10);
-    Ok(options)
-}
-
-/// Settings of HTTP/2, either side.
-pub(crate) fn http2(at: &At<'_>, options: &Option<core::Http2ProtocolOptions>) -> Result<Http2, Invalid> {
-    /// RFC 9113: a window is below 2^31.
-    const WINDOW: u32 = i32::MAX as u32;
-    /// RFC 9113: where windows begin, and the least that Envoy lets anybody ask for.
-    const LEAST: u32 = 65_535;
-    let default = Http2::default();
-    let Some(options) = options else { return Ok(default) };
-    fields!(at, options => core::Http2ProtocolOptions {
-        read: [max_concurrent_streams, initial_stream_window_size, initial_connection_window_size],
-        harmless: [
-            // Defences against floods have our own limits.
-            max_outbound_frames, max_outbound_control_frames, max_consecutive_inbound_frames_with_empty_payload,
-            max_inbound_priority_frames_per_stream, max_inbound_window_update_frames_per_data_frame_sent,
-            stream_reset_burst, stream_reset_rate,
-            // How headers are packed is between the two codecs.
-            hpack_table_size, enable_huffman_encoding, max_header_field_size_kb, use_oghttp2_codec,
-            stream_error_on_invalid_http_messaging, override_stream_error_on_invalid_http_message,
-            max_metadata_size, connection_keepalive, disallow_obs_text,
-            // Extended CONNECT is answered per route, by its upgrades.
-            allow_connect,
-        ],
-        refused: [allow_metadata, custom_settings_parameters],
-    });
-    Ok(Http2 {
-        max_concurrent_streams: number(at.field("max_concurrent_streams"), max_concurrent_streams, 1..=WINDOW)?
-            .unwrap_or(default.max_concurrent_streams),
-        stream_window: number(at.field("initial_stream_window_size"), initial_stream_window_size, LEAST..=WINDOW)?
-            .unwrap_or(default.stream_window),
-        connection_window: number(at.field("initial_connection_window_size"), initial_connection_window_size, LEAST..=WINDOW)?
-            .unwrap_or(default.connection_window),
-    })
 }

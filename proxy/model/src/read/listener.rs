@@ -13,9 +13,10 @@ use super::fields::fields;
 use super::http_manager::{Routes, http_manager};
 use super::invalid::{Invalid, Rule};
 use super::scalar::off;
+use super::transport::plain;
 use crate::http_manager::HttpManager;
-use crate::names::Names;
 use crate::listener::Listener;
+use crate::names::Names;
 
 /// A listener as read, with what it needs before it can serve.
 pub(crate) struct Read {
@@ -87,7 +88,9 @@ fn listener_filter(at: &At<'_>, filter: &pb::ListenerFilter) -> Result<(), Inval
     });
     match config_type {
         Some(pb::listener_filter::ConfigType::TypedConfig(any)) if is::<TlsInspector>(any) => Ok(()),
-        Some(pb::listener_filter::ConfigType::TypedConfig(any)) => Err(unknown(&at.field("typed_config"), any)),
+        Some(pb::listener_filter::ConfigType::TypedConfig(any)) => {
+            Err(unknown(&at.field("typed_config"), any))
+        }
         Some(pb::listener_filter::ConfigType::ConfigDiscovery(source)) => {
             Err(at.field("config_discovery").unsupported(source))
         }
@@ -112,13 +115,18 @@ fn chain(
     }
 }
 
-fn filter_chain(at: &At<'_>, chain: &pb::FilterChain, names: &mut Names) -> Result<(HttpManager, Routes), Invalid> {
+fn filter_chain(
+    at: &At<'_>,
+    chain: &pb::FilterChain,
+    names: &mut Names,
+) -> Result<(HttpManager, Routes), Invalid> {
     fields!(at, chain => pb::FilterChain {
-        read: [filter_chain_match, filters, use_proxy_proto],
+        read: [filter_chain_match, filters, use_proxy_proto, transport_socket],
         harmless: [name, metadata, transport_socket_connect_timeout],
-        refused: [transport_socket],
+        refused: [],
     });
     off(at.field("use_proxy_proto"), use_proxy_proto)?;
+    plain(&at.field("transport_socket"), transport_socket)?;
     if let Some(condition) = filter_chain_match
         && *condition != pb::FilterChainMatch::default()
     {
@@ -136,7 +144,9 @@ fn filter_chain(at: &At<'_>, chain: &pb::FilterChain, names: &mut Names) -> Resu
             let at = at.field("typed_config");
             http_manager(&at, &unpack::<HttpConnectionManager>(&at, any)?, names)
         }
-        Some(pb::filter::ConfigType::ConfigDiscovery(source)) => Err(at.field("config_discovery").unsupported(source)),
+        Some(pb::filter::ConfigType::ConfigDiscovery(source)) => {
+            Err(at.field("config_discovery").unsupported(source))
+        }
         None => Err(at.missing("typed_config")),
     }
 }

@@ -4,8 +4,8 @@ use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_proto::envoy::r#type::matcher::v3 as matcher;
 use forebay_proto::envoy::r#type::v3::fractional_percent::DenominatorType;
 use forebay_route::{
-    Fraction, HeaderKey, HeaderMatch, HeaderRule, PathMatch, PathRule, Pattern, QueryMatch, QueryRule, RouteMatch,
-    TextMatch, TextRule,
+    Fraction, HeaderKey, HeaderMatch, HeaderRule, PathMatch, PathRule, Pattern, QueryMatch, QueryRule,
+    RouteMatch, TextMatch, TextRule,
 };
 
 use super::at::At;
@@ -16,7 +16,11 @@ use super::scalar::{choice, flag};
 use crate::names::Names;
 
 /// Reads a route's condition.
-pub(crate) fn route_match(at: &At<'_>, message: &pb::RouteMatch, names: &mut Names) -> Result<RouteMatch, Invalid> {
+pub(crate) fn route_match(
+    at: &At<'_>,
+    message: &pb::RouteMatch,
+    names: &mut Names,
+) -> Result<RouteMatch, Invalid> {
     fields!(at, message => pb::RouteMatch {
         read: [case_sensitive, runtime_fraction, headers, query_parameters, grpc, path_specifier],
         harmless: [],
@@ -33,11 +37,18 @@ pub(crate) fn route_match(at: &At<'_>, message: &pb::RouteMatch, names: &mut Nam
             .map(|(index, parameter)| query_match(&query_list.index(index), parameter, names))
             .collect::<Result<_, _>>()?,
         grpc: grpc.is_some(),
-        fraction: runtime_fraction.as_ref().map(|f| fraction(&at.field("runtime_fraction"), f)).transpose()?,
+        fraction: runtime_fraction
+            .as_ref()
+            .map(|f| fraction(&at.field("runtime_fraction"), f))
+            .transpose()?,
     })
 }
 
-fn path_rule(at: &At<'_>, path: &pb::route_match::PathSpecifier, names: &mut Names) -> Result<PathRule, Invalid> {
+fn path_rule(
+    at: &At<'_>,
+    path: &pb::route_match::PathSpecifier,
+    names: &mut Names,
+) -> Result<PathRule, Invalid> {
     use pb::route_match::PathSpecifier::{
         ConnectMatcher, Path, PathMatchPolicy, PathSeparatedPrefix, Prefix, SafeRegex,
     };
@@ -72,9 +83,14 @@ pub(crate) fn pattern(at: &At<'_>, regex: &matcher::RegexMatcher) -> Result<Patt
 }
 
 /// Reads a condition on a header; retry policies and others have the same.
-pub(crate) fn header_match(at: &At<'_>, message: &pb::HeaderMatcher, names: &mut Names) -> Result<HeaderMatch, Invalid> {
+pub(crate) fn header_match(
+    at: &At<'_>,
+    message: &pb::HeaderMatcher,
+    names: &mut Names,
+) -> Result<HeaderMatch, Invalid> {
     use pb::header_matcher::HeaderMatchSpecifier::{
-        ContainsMatch, ExactMatch, PrefixMatch, PresentMatch, RangeMatch, SafeRegexMatch, StringMatch, SuffixMatch,
+        ContainsMatch, ExactMatch, PrefixMatch, PresentMatch, RangeMatch, SafeRegexMatch, StringMatch,
+        SuffixMatch,
     };
     fields!(at, message => pb::HeaderMatcher {
         read: [name, invert_match, treat_missing_header_as_empty, header_match_specifier],
@@ -84,14 +100,18 @@ pub(crate) fn header_match(at: &At<'_>, message: &pb::HeaderMatcher, names: &mut
     if !is_token(name.strip_prefix(':').unwrap_or(name)) {
         return Err(at.field("name").refuse(Rule::BadHeaderName(name.clone())));
     }
-    let mut text = |make: fn(std::sync::Arc<str>) -> TextRule, text: &str| HeaderRule::Text(make(names.text(text)).into());
+    let mut text = |make: fn(std::sync::Arc<str>) -> TextRule, text: &str| {
+        HeaderRule::Text(make(names.text(text)).into())
+    };
     let rule = match header_match_specifier {
         // A matcher that names nothing but the header asks whether it is there.
         None => HeaderRule::Present(true),
         Some(PresentMatch(wanted)) => HeaderRule::Present(*wanted),
         Some(RangeMatch(range)) => HeaderRule::Range(range.start..range.end),
         Some(StringMatch(string)) => HeaderRule::Text(text_match(&at.field("string_match"), string, names)?),
-        Some(SafeRegexMatch(regex)) => HeaderRule::Text(TextRule::Regex(pattern(&at.field("safe_regex_match"), regex)?).into()),
+        Some(SafeRegexMatch(regex)) => {
+            HeaderRule::Text(TextRule::Regex(pattern(&at.field("safe_regex_match"), regex)?).into())
+        }
         Some(ExactMatch(exact)) => text(TextRule::Exact, exact),
         Some(PrefixMatch(prefix)) => text(TextRule::Prefix, prefix),
         Some(SuffixMatch(suffix)) => text(TextRule::Suffix, suffix),
@@ -104,7 +124,11 @@ pub(crate) fn header_match(at: &At<'_>, message: &pb::HeaderMatcher, names: &mut
     Ok(HeaderMatch { key, rule, invert: *invert_match, missing_is_empty: *treat_missing_header_as_empty })
 }
 
-fn query_match(at: &At<'_>, message: &pb::QueryParameterMatcher, names: &mut Names) -> Result<QueryMatch, Invalid> {
+fn query_match(
+    at: &At<'_>,
+    message: &pb::QueryParameterMatcher,
+    names: &mut Names,
+) -> Result<QueryMatch, Invalid> {
     use pb::query_parameter_matcher::QueryParameterMatchSpecifier::{PresentMatch, StringMatch};
     fields!(at, message => pb::QueryParameterMatcher {
         read: [name, query_parameter_match_specifier],
@@ -122,7 +146,11 @@ fn query_match(at: &At<'_>, message: &pb::QueryParameterMatcher, names: &mut Nam
     Ok(QueryMatch { name: names.text(name), rule })
 }
 
-fn text_match(at: &At<'_>, message: &matcher::StringMatcher, names: &mut Names) -> Result<TextMatch, Invalid> {
+fn text_match(
+    at: &At<'_>,
+    message: &matcher::StringMatcher,
+    names: &mut Names,
+) -> Result<TextMatch, Invalid> {
     use matcher::string_matcher::MatchPattern::{Contains, Custom, Exact, Prefix, SafeRegex, Suffix};
     fields!(at, message => matcher::StringMatcher {
         read: [ignore_case, match_pattern],

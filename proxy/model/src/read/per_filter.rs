@@ -31,7 +31,10 @@ pub(crate) fn per_filter(at: &At<'_>, settings: &HashMap<String, Any>) -> Result
                 continue;
             }
             let at = at.field("config");
-            return Err(config.config.as_ref().map_or_else(|| unknown(&at, any), |inner| unknown(&at, inner)));
+            return Err(config
+                .config
+                .as_ref()
+                .map_or_else(|| unknown(&at, any), |inner| unknown(&at, inner)));
         }
         return Err(unknown(&at, any));
     }

@@ -15,7 +15,9 @@ pub(crate) const DIRECT_BODY: u32 = 4096;
 
 /// Reads a redirect.
 pub(crate) fn redirect(at: &At<'_>, message: &pb::RedirectAction) -> Result<Redirect, Invalid> {
-    use pb::redirect_action::{PathRewriteSpecifier as Path, RedirectResponseCode as Code, SchemeRewriteSpecifier as Scheme};
+    use pb::redirect_action::{
+        PathRewriteSpecifier as Path, RedirectResponseCode as Code, SchemeRewriteSpecifier as Scheme,
+    };
     fields!(at, message => pb::RedirectAction {
         read: [host_redirect, port_redirect, response_code, strip_query, scheme_rewrite_specifier, path_rewrite_specifier],
         harmless: [],
@@ -31,14 +33,18 @@ pub(crate) fn redirect(at: &At<'_>, message: &pb::RedirectAction) -> Result<Redi
         host: text(host_redirect),
         port: match *port_redirect {
             0 => None,
-            port => Some(u16::try_from(port).map_err(|_| at.field("port_redirect").refuse(Rule::NotAPort(port)))?),
+            port => Some(
+                u16::try_from(port).map_err(|_| at.field("port_redirect").refuse(Rule::NotAPort(port)))?,
+            ),
         },
         path: match path_rewrite_specifier {
             None => RedirectPath::Keep,
             Some(Path::PathRedirect(path)) if path.is_empty() => RedirectPath::Keep,
             Some(Path::PathRedirect(path)) => RedirectPath::Replace(path.as_str().into()),
             Some(Path::PrefixRewrite(prefix)) if prefix.is_empty() => RedirectPath::Keep,
-            Some(Path::PrefixRewrite(prefix)) => RedirectPath::Rewrite(PathRewrite::Prefix(prefix.as_str().into())),
+            Some(Path::PrefixRewrite(prefix)) => {
+                RedirectPath::Rewrite(PathRewrite::Prefix(prefix.as_str().into()))
+            }
             Some(Path::RegexRewrite(rewrite)) => {
                 RedirectPath::Rewrite(PathRewrite::Regex(regex_rewrite(&at.field("regex_rewrite"), rewrite)?))
             }
@@ -58,7 +64,8 @@ pub(crate) fn redirect(at: &At<'_>, message: &pb::RedirectAction) -> Result<Redi
 /// Reads a substitution.
 pub(crate) fn regex_rewrite(at: &At<'_>, message: &RegexMatchAndSubstitute) -> Result<RegexRewrite, Invalid> {
     let Some(pattern) = &message.pattern else { return Err(at.missing("pattern")) };
-    RegexRewrite::new(&pattern.regex, &message.substitution).map_err(|e| at.refuse(Rule::BadRegex(e.to_string())))
+    RegexRewrite::new(&pattern.regex, &message.substitution)
+        .map_err(|e| at.refuse(Rule::BadRegex(e.to_string())))
 }
 
 /// Reads an answer of the proxy's own; its body may have `limit` bytes.

@@ -46,9 +46,10 @@ pub(crate) fn retry(at: &At<'_>, policy: &pb::RetryPolicy) -> Result<Option<Retr
     retry.per_try_timeout = duration(at.field("per_try_timeout"), per_try_timeout)?.filter(|t| !t.is_zero());
     if let Some(back_off) = retry_back_off {
         let at = at.field("retry_back_off");
-        retry.back_off = duration(at.field("base_interval"), &back_off.base_interval)?.unwrap_or(Retry::BACK_OFF);
-        retry.max_back_off =
-            duration(at.field("max_interval"), &back_off.max_interval)?.unwrap_or(retry.back_off.saturating_mul(MAX_OVER_BASE));
+        retry.back_off =
+            duration(at.field("base_interval"), &back_off.base_interval)?.unwrap_or(Retry::BACK_OFF);
+        retry.max_back_off = duration(at.field("max_interval"), &back_off.max_interval)?
+            .unwrap_or(retry.back_off.saturating_mul(MAX_OVER_BASE));
     }
     Ok((retry.tries > 0).then_some(retry))
 }

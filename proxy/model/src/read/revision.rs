@@ -66,7 +66,7 @@ fn read(at: &At<'_>, facts: &Struct, names: &mut Names) -> Result<Revision, Inva
             "idle_timeout_ms" => revision.idle_timeout = millis(&at, value)?,
             "report" => revision.report = Some(text(&at, value, names)?).filter(|url| !url.is_empty()),
             // The key is ours: what stands there and is not known is a mistake, not somebody else's business.
-            _ => return Err(at.unsupported(value)),
+            _ => return Err(unsupported(&at, &value.kind)),
         }
     }
     for (field, value) in [("namespace", &revision.namespace), ("name", &revision.name)] {
@@ -83,7 +83,7 @@ const EXACT: u64 = 1 << 53;
 fn text(at: &At<'_>, value: &Value, names: &mut Names) -> Result<Arc<str>, Invalid> {
     match &value.kind {
         Some(Kind::StringValue(text)) => Ok(names.text(text)),
-        other => Err(at.unsupported(other)),
+        other => Err(unsupported(at, other)),
     }
 }
 
@@ -97,7 +97,17 @@ fn count(at: &At<'_>, value: &Value, max: u64) -> Result<u64, Invalid> {
             min: 0,
             max: i64::try_from(max).unwrap_or(i64::MAX),
         })),
-        ref other => Err(at.unsupported(other)),
+        ref other => Err(unsupported(at, other)),
+    }
+}
+
+/// The value as a person would write it.
+fn unsupported(at: &At<'_>, kind: &Option<Kind>) -> Invalid {
+    match kind {
+        Some(Kind::BoolValue(value)) => at.unsupported(value),
+        Some(Kind::NumberValue(value)) => at.unsupported(value),
+        Some(Kind::StringValue(value)) => at.unsupported(value),
+        other => at.unsupported(other),
     }
 }
 

@@ -39,17 +39,23 @@ pub(crate) fn route(
     Ok(Route {
         name: names.text(name),
         matcher: route_match(&at.field("match"), condition, names)?,
-        headers: header_ops(at, Lists {
-            request_add: request_headers_to_add,
-            request_remove: request_headers_to_remove,
-            response_add: response_headers_to_add,
-            response_remove: response_headers_to_remove,
-        }, names)?,
+        headers: header_ops(
+            at,
+            Lists {
+                request_add: request_headers_to_add,
+                request_remove: request_headers_to_remove,
+                response_add: response_headers_to_add,
+                response_remove: response_headers_to_remove,
+            },
+            names,
+        )?,
         action: match action {
             Some(pb::route::Action::Route(action)) => {
                 Action::Forward(forward(&at.field("route"), action, inherited, names)?)
             }
-            Some(pb::route::Action::Redirect(action)) => Action::Redirect(redirect(&at.field("redirect"), action)?),
+            Some(pb::route::Action::Redirect(action)) => {
+                Action::Redirect(redirect(&at.field("redirect"), action)?)
+            }
             Some(pb::route::Action::DirectResponse(action)) => {
                 Action::Direct(direct(&at.field("direct_response"), action, direct_body)?)
             }
@@ -57,7 +63,9 @@ pub(crate) fn route(
                 return Err(at.field("filter_action").unsupported(format_args!("a filter's action")));
             }
             Some(pb::route::Action::NonForwardingAction(_)) => {
-                return Err(at.field("non_forwarding_action").unsupported(format_args!("a route of a gRPC server")));
+                return Err(at
+                    .field("non_forwarding_action")
+                    .unsupported(format_args!("a route of a gRPC server")));
             }
             None => return Err(at.missing("action")),
         },

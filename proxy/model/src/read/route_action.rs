@@ -48,17 +48,22 @@ pub(crate) fn forward(
         return Err(at.field("priority").unsupported(format_args!("HIGH")));
     }
     if *internal_redirect_action != 0 {
-        return Err(at.field("internal_redirect_action").unsupported(format_args!("HANDLE_INTERNAL_REDIRECT")));
+        return Err(at
+            .field("internal_redirect_action")
+            .unsupported(format_args!("HANDLE_INTERNAL_REDIRECT")));
     }
     if *cluster_not_found_response_code != 0 {
         let at = at.field("cluster_not_found_response_code");
-        let code: pb::route_action::ClusterNotFoundResponseCode = choice(at, *cluster_not_found_response_code)?;
+        let code: pb::route_action::ClusterNotFoundResponseCode =
+            choice(at, *cluster_not_found_response_code)?;
         return Err(at.unsupported(format_args!("{}", code.as_str_name())));
     }
     let path_rewrite = match (prefix_rewrite.as_str(), regex_rewrite) {
         ("", None) => None,
         (prefix, None) => Some(PathRewrite::Prefix(prefix.into())),
-        (_, Some(rewrite)) => Some(PathRewrite::Regex(self::regex_rewrite(&at.field("regex_rewrite"), rewrite)?)),
+        (_, Some(rewrite)) => {
+            Some(PathRewrite::Regex(self::regex_rewrite(&at.field("regex_rewrite"), rewrite)?))
+        }
     };
     let host_rewrite = host_rewrite_specifier.as_ref().map(|rewrite| host_rewrite(at, rewrite, names));
     Ok(Forward {
@@ -89,7 +94,9 @@ fn clusters(
             let ix = names.cluster(name);
             Ok(Weighted::single(ix, names.text(name)))
         }
-        Some(WeightedClusters(weighted)) => weighted_clusters(&at.field("weighted_clusters"), weighted, names),
+        Some(WeightedClusters(weighted)) => {
+            weighted_clusters(&at.field("weighted_clusters"), weighted, names)
+        }
         Some(ClusterHeader(header)) => Err(at.field("cluster_header").unsupported(header)),
         Some(ClusterSpecifierPlugin(name)) => Err(at.field("cluster_specifier_plugin").unsupported(name)),
         Some(InlineClusterSpecifierPlugin(_)) => {
@@ -99,7 +106,11 @@ fn clusters(
     }
 }
 
-fn weighted_clusters(at: &At<'_>, message: &pb::WeightedCluster, names: &mut Names) -> Result<Weighted, Invalid> {
+fn weighted_clusters(
+    at: &At<'_>,
+    message: &pb::WeightedCluster,
+    names: &mut Names,
+) -> Result<Weighted, Invalid> {
     fields!(at, message => pb::WeightedCluster {
         read: [clusters, total_weight],
         // There is no runtime that could override weights.
@@ -111,7 +122,9 @@ fn weighted_clusters(at: &At<'_>, message: &pb::WeightedCluster, names: &mut Nam
         .map(|(index, weight)| cluster_weight(&list.index(index), weight, names))
         .collect::<Result<Vec<_>, _>>()?;
     let sum: u64 = splits.iter().map(|split| u64::from(split.weight)).sum();
-    if number(at.field("total_weight"), total_weight, 1..=u32::MAX)?.is_some_and(|total| u64::from(total) != sum) {
+    if number(at.field("total_weight"), total_weight, 1..=u32::MAX)?
+        .is_some_and(|total| u64::from(total) != sum)
+    {
         return Err(at.field("total_weight").refuse(Rule::BadWeights(sum)));
     }
     Weighted::new(splits).map_err(|_| list.refuse(Rule::BadWeights(sum)))
@@ -139,12 +152,16 @@ fn cluster_weight(
         cluster: names.cluster(name),
         name: names.text(name),
         weight: number(at.field("weight"), weight, 0..=u32::MAX)?.ok_or_else(|| at.missing("weight"))?,
-        headers: header_ops(at, Lists {
-            request_add: request_headers_to_add,
-            request_remove: request_headers_to_remove,
-            response_add: response_headers_to_add,
-            response_remove: response_headers_to_remove,
-        }, names)?,
+        headers: header_ops(
+            at,
+            Lists {
+                request_add: request_headers_to_add,
+                request_remove: request_headers_to_remove,
+                response_add: response_headers_to_add,
+                response_remove: response_headers_to_remove,
+            },
+            names,
+        )?,
         host_rewrite: match host_rewrite_specifier {
             Some(HostRewriteLiteral(host)) if !host.is_empty() => Some(names.text(host)),
             _ => None,

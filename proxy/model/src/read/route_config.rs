@@ -55,7 +55,10 @@ pub(crate) fn route_config(
 ) -> Result<RouteConfig, Invalid> {
     let at = At::ROOT;
     let undecodable = |error: wire::Truncated| {
-        at.refuse(Rule::Undecodable { kind: "envoy.config.route.v3.RouteConfiguration".to_owned(), error: error.to_string() })
+        at.refuse(Rule::Undecodable {
+            kind: "envoy.config.route.v3.RouteConfiguration".to_owned(),
+            error: error.to_string(),
+        })
     };
     let (rest, slices) = wire::split(bytes, VIRTUAL_HOSTS).map_err(undecodable)?;
     let shell = shell(&at, &decode::<pb::RouteConfiguration>(&at, &rest)?, names)?;
@@ -78,14 +81,20 @@ pub(crate) fn route_config(
 }
 
 /// Reads a route configuration inside a listener.
-pub(crate) fn inline(at: &At<'_>, message: &pb::RouteConfiguration, names: &mut Names) -> Result<(Table, Vec<Arc<VirtualHost>>), Invalid> {
+pub(crate) fn inline(
+    at: &At<'_>,
+    message: &pb::RouteConfiguration,
+    names: &mut Names,
+) -> Result<(Table, Vec<Arc<VirtualHost>>), Invalid> {
     let shell = shell(at, message, names)?;
     if shell.vhds {
         return Err(at.field("vhds").unsupported(format_args!("VHDS outside RDS")));
     }
     let list = at.field("virtual_hosts");
     let hosts = (message.virtual_hosts.iter().enumerate())
-        .map(|(index, message)| virtual_host(&list.index(index), message, shell.direct_body, names).map(Arc::new))
+        .map(|(index, message)| {
+            virtual_host(&list.index(index), message, shell.direct_body, names).map(Arc::new)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let built = Table::build(shell.settings, hosts.iter().cloned());
     match built.refused.into_iter().next() {
@@ -145,12 +154,16 @@ fn shell(at: &At<'_>, message: &pb::RouteConfiguration, names: &mut Names) -> Re
     Ok(Shell {
         settings: Settings {
             name: name.as_str().into(),
-            headers: header_ops(at, Lists {
-                request_add: request_headers_to_add,
-                request_remove: request_headers_to_remove,
-                response_add: response_headers_to_add,
-                response_remove: response_headers_to_remove,
-            }, names)?,
+            headers: header_ops(
+                at,
+                Lists {
+                    request_add: request_headers_to_add,
+                    request_remove: request_headers_to_remove,
+                    response_add: response_headers_to_add,
+                    response_remove: response_headers_to_remove,
+                },
+                names,
+            )?,
             ignore_port: *ignore_port_in_host_matching,
             ignore_path_parameters: *ignore_path_parameters_in_path_matching,
             most_specific_headers_win: *most_specific_header_mutations_wins,

@@ -50,17 +50,22 @@ pub(crate) fn virtual_host(
     for (index, text) in domains.iter().enumerate() {
         domain(&list.index(index), text)?;
     }
-    let retry = retry_policy.as_ref().map(|policy| retry(&at.field("retry_policy"), policy)).transpose()?.flatten();
+    let retry =
+        retry_policy.as_ref().map(|policy| retry(&at.field("retry_policy"), policy)).transpose()?.flatten();
     let list = at.field("routes");
     let routes = (routes.iter().enumerate())
         .map(|(index, message)| route(&list.index(index), message, retry.as_ref(), direct_body, names))
         .collect::<Result<Vec<_>, _>>()?;
-    let headers = header_ops(at, Lists {
-        request_add: request_headers_to_add,
-        request_remove: request_headers_to_remove,
-        response_add: response_headers_to_add,
-        response_remove: response_headers_to_remove,
-    }, names)?;
+    let headers = header_ops(
+        at,
+        Lists {
+            request_add: request_headers_to_add,
+            request_remove: request_headers_to_remove,
+            response_add: response_headers_to_add,
+            response_remove: response_headers_to_remove,
+        },
+        names,
+    )?;
     Ok(VirtualHost::new(name.as_str(), domains, routes, headers))
 }
 

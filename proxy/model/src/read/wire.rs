@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn refuses_what_ends_early() {
-        let bytes = Bytes::from(pb::VirtualHost { name: "abc".to_owned(), ..Default::default() }.encode_to_vec());
+        let bytes =
+            Bytes::from(pb::VirtualHost { name: "abc".to_owned(), ..Default::default() }.encode_to_vec());
         for end in 1..bytes.len() {
             assert_eq!(split(&bytes.slice(..end), 2), Err(Truncated), "{end} bytes");
         }

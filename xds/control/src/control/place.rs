@@ -29,7 +29,8 @@ impl Control {
             Some(known) if Arc::ptr_eq(&known.revision, revision) => return,
             Some(known) => known.revision = revision.clone(),
             None => {
-                let home = homes.get(&change.key).cloned().unwrap_or_else(|| self.home_of(&change.key, revision));
+                let home =
+                    homes.get(&change.key).cloned().unwrap_or_else(|| self.home_of(&change.key, revision));
                 self.revisions.insert(change.key.clone(), Known { revision: revision.clone(), home });
             }
         }
@@ -84,7 +85,10 @@ impl Control {
             None => translate::virtual_hosts(&placed.ingress),
             Some(route) => {
                 let target = self.placed.get(&route);
-                target.and_then(|target| translate::mapped_host(&placed.ingress, &target.ingress)).into_iter().collect()
+                target
+                    .and_then(|target| translate::mapped_host(&placed.ingress, &target.ingress))
+                    .into_iter()
+                    .collect()
             }
         };
         for host in &hosts {

@@ -29,11 +29,16 @@ fn steps(steps: Vec<Step>) -> Vec<String> {
     let text = |step: Step| match step {
         Step::Apply(path, document) => {
             let debug = format!("{:?}", document.object);
-            let image = [A, B, "three"].into_iter().find(|image| debug.contains(&format!("\"{image}\""))).unwrap_or("?");
+            let image = [A, B, "three"]
+                .into_iter()
+                .find(|image| debug.contains(&format!("\"{image}\"")))
+                .unwrap_or("?");
             format!("apply {}={image} of {}", document.object.key().name, path.display())
         }
         Step::Delete((kind, key)) => format!("delete {kind} {key}"),
-        Step::Taken { path, id: (_, key), by, .. } => format!("{}: {key} is {}'s", path.display(), by.display()),
+        Step::Taken { path, id: (_, key), by, .. } => {
+            format!("{}: {key} is {}'s", path.display(), by.display())
+        }
     };
     steps.into_iter().map(text).collect()
 }
@@ -51,8 +56,15 @@ fn of_several_documents_of_an_object_those_from_the_first_change_on_are_applied(
     let mut declared = Declared::default();
     declared.file(&path("f"), documents(&["x=one", "x=two"]));
     assert_eq!(steps(declared.file(&path("f"), documents(&["x=one", "x=three"]))), ["apply x=three of f"]);
-    assert_eq!(steps(declared.file(&path("f"), documents(&["x=one", "x=three", "x=two"]))), ["apply x=two of f"]);
-    assert_eq!(steps(declared.file(&path("f"), documents(&["x=one"]))), ["apply x=one of f"], "it was two before");
+    assert_eq!(
+        steps(declared.file(&path("f"), documents(&["x=one", "x=three", "x=two"]))),
+        ["apply x=two of f"]
+    );
+    assert_eq!(
+        steps(declared.file(&path("f"), documents(&["x=one"]))),
+        ["apply x=one of f"],
+        "it was two before"
+    );
     let all = steps(declared.file(&path("f"), documents(&["x=three", "x=one"])));
     assert_eq!(all, ["apply x=three of f", "apply x=one of f"]);
 }
@@ -71,7 +83,10 @@ fn the_first_file_has_it_until_it_lets_go() {
     declared.file(&path("a"), documents(&["x=one"]));
     assert_eq!(steps(declared.file(&path("b"), documents(&["x=two"]))), ["b: default/x is a's"]);
     assert!(steps(declared.file(&path("b"), documents(&["x=two"]))).is_empty(), "told once");
-    assert_eq!(steps(declared.file(&path("a"), documents(&["y=one"]))), ["apply y=one of a", "apply x=two of b"]);
+    assert_eq!(
+        steps(declared.file(&path("a"), documents(&["y=one"]))),
+        ["apply y=one of a", "apply x=two of b"]
+    );
     assert_eq!(steps(declared.gone(&path("b"))), ["delete Service default/x"]);
     assert_eq!(steps(declared.gone(&path("a"))), ["delete Service default/y"]);
 }
@@ -95,7 +110,10 @@ fn after_a_restart_what_nobody_declares_is_deleted() {
     let mut again = Declared::default();
     again.restore(id, prints);
     again.restore((Kind::Service, Key::new("default", "y")), Vec::new());
-    assert!(steps(again.file(&path("elsewhere"), documents(&["x=one", "x=two"]))).is_empty(), "known, wherever it is");
+    assert!(
+        steps(again.file(&path("elsewhere"), documents(&["x=one", "x=two"]))).is_empty(),
+        "known, wherever it is"
+    );
     assert_eq!(steps(again.settled()), ["delete Service default/y"]);
     assert!(steps(again.settled()).is_empty());
 }

@@ -21,7 +21,10 @@ pub(super) struct Roots {
 enum Root {
     Directory(PathBuf),
     /// With the directory it is in, which is what is watched: a file that is renamed over loses its own watch.
-    File { path: PathBuf, parent: PathBuf },
+    File {
+        path: PathBuf,
+        parent: PathBuf,
+    },
 }
 
 impl Root {
@@ -67,7 +70,9 @@ impl Roots {
             let mut part = match root {
                 Root::File { path, .. } => vec![path.clone()],
                 Root::Directory(directory) => match std::fs::read_dir(directory) {
-                    Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_manifest(path)).collect(),
+                    Ok(entries) => {
+                        entries.flatten().map(|entry| entry.path()).filter(|path| is_manifest(path)).collect()
+                    }
                     Err(error) => {
                         tracing::warn!(path = %directory.display(), %error, "cannot list manifests");
                         Vec::new()
@@ -150,7 +155,8 @@ impl Files {
                 if before.is_some_and(|told| told.text.as_deref() == Some(text.as_str())) {
                     return Look::Told;
                 }
-                let known = before.is_some_and(|told| told.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
+                let known =
+                    before.is_some_and(|told| told.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
                 if known && text.trim().is_empty() && !sure {
                     return Look::Doubtful;
                 }

@@ -35,7 +35,9 @@ impl Watched {
         let event = tokio::time::timeout(LONG, self.events.recv()).await.expect("an event").expect("a watch");
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         match event {
-            Event::Broken { path, problems } => format!("{} broken at line {}", name(&path), problems[0].line),
+            Event::Broken { path, problems } => {
+                format!("{} broken at line {}", name(&path), problems[0].line)
+            }
             Event::File { path, documents, .. } => {
                 let objects: Vec<_> = documents.iter().map(|d| d.object.key().name.to_string()).collect();
                 format!("{} says {}", name(&path), objects.join(", "))

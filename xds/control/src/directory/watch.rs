@@ -35,7 +35,8 @@ pub(super) fn run(mut files: Files, signs: &Receiver<notify::Result<notify::Even
             Err(RecvTimeoutError::Disconnected) => return,
         }
         let now = Instant::now();
-        let ripe: Vec<PathBuf> = pending.iter().filter(|(_, p)| p.due() <= now).map(|(path, _)| path.clone()).collect();
+        let ripe: Vec<PathBuf> =
+            pending.iter().filter(|(_, p)| p.due() <= now).map(|(path, _)| path.clone()).collect();
         for path in ripe {
             let sure = pending.remove(&path).is_some_and(|pending| pending.doubted);
             if files.look(&path, sure) == Look::Doubtful {

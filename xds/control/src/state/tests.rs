@@ -11,7 +11,9 @@ fn what_is_written_is_there_after_a_restart() {
     let state = StateDir::open(&path).unwrap();
     let (one, two) = (Record::name("Service", "default", "one"), Record::name("Service", "default", "two"));
     state.write(&[record(&one, Some("1")), record(&two, Some("2"))]).unwrap();
-    state.write(&[record(&one, Some("1!")), record(&two, None), record("service/default/never.json", None)]).unwrap();
+    state
+        .write(&[record(&one, Some("1!")), record(&two, None), record("service/default/never.json", None)])
+        .unwrap();
     let state = StateDir::open(&path).unwrap();
     assert_eq!(state.load().unwrap(), [record("service/default/one.json", Some("1!"))]);
     state.clear().unwrap();
@@ -20,7 +22,10 @@ fn what_is_written_is_there_after_a_restart() {
 
 #[test]
 fn names_are_safe_whatever_they_are() {
-    assert_eq!(Record::name("DomainMapping", "default", "hello.example.com"), "domainmapping/default/hello.example.com.json");
+    assert_eq!(
+        Record::name("DomainMapping", "default", "hello.example.com"),
+        "domainmapping/default/hello.example.com.json"
+    );
     assert_eq!(Record::name("Service", "..", "a/b"), "service/%2E./a%2Fb.json");
 }
 

@@ -28,7 +28,9 @@ pub fn cluster_name(key: &RevisionKey) -> String {
 pub fn cluster(key: &RevisionKey, revision: &Revision, settings: &Settings) -> pb::Cluster {
     pb::Cluster {
         name: cluster_name(key),
-        cluster_discovery_type: Some(pb::cluster::ClusterDiscoveryType::Type(pb::cluster::DiscoveryType::Eds as i32)),
+        cluster_discovery_type: Some(pb::cluster::ClusterDiscoveryType::Type(
+            pb::cluster::DiscoveryType::Eds as i32,
+        )),
         eds_cluster_config: Some(pb::cluster::EdsClusterConfig { eds_config: ads(), ..Default::default() }),
         connect_timeout: duration(CONNECT),
         lb_policy: pb::cluster::LbPolicy::LeastRequest as i32,
@@ -79,7 +81,14 @@ fn facts(key: &RevisionKey, revision: &Revision, settings: &Settings) -> Struct 
         ("container_concurrency", number_value(spec.container_concurrency.into())),
         ("max_waiting", number_value(settings.max_waiting.into())),
         ("max_waiting_bytes", number_value(settings.max_waiting_bytes as f64)),
-        ("wait_timeout_ms", number_value(wait(spec.timeout_seconds, spec.response_start_timeout_seconds, settings.wait_timeout))),
+        (
+            "wait_timeout_ms",
+            number_value(wait(
+                spec.timeout_seconds,
+                spec.response_start_timeout_seconds,
+                settings.wait_timeout,
+            )),
+        ),
         ("timeout_ms", millis(spec.timeout_seconds)),
         ("response_start_timeout_ms", millis(spec.response_start_timeout_seconds)),
         ("idle_timeout_ms", millis(spec.idle_timeout_seconds)),

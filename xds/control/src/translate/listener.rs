@@ -6,7 +6,9 @@ use forebay_proto::envoy::config::accesslog::v3 as accesslog;
 use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::config::listener::v3 as pb;
 use forebay_proto::envoy::config::route::v3 as route;
-use forebay_proto::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log::AccessLogFormat};
+use forebay_proto::envoy::extensions::access_loggers::file::v3::{
+    FileAccessLog, file_access_log::AccessLogFormat,
+};
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use forebay_proto::google::protobuf::UInt32Value;
@@ -44,7 +46,10 @@ fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
             config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any(&Router::default()))),
             ..Default::default()
         }],
-        route_specifier: Some(RouteSpecifier::Rds(hcm::Rds { config_source: ads(), route_config_name: ROUTES.to_owned() })),
+        route_specifier: Some(RouteSpecifier::Rds(hcm::Rds {
+            config_source: ads(),
+            route_config_name: ROUTES.to_owned(),
+        })),
         use_remote_address: yes(),
         // Off: what may be slow is decided per revision, by its own timeouts.
         stream_idle_timeout: duration(Duration::ZERO),
@@ -53,14 +58,19 @@ fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
         normalize_path: yes(),
         merge_slashes: true,
         path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect as i32,
-        max_request_headers_kb: u32::try_from(settings.max_header_bytes.div_ceil(1024)).ok().map(|value| UInt32Value { value }),
+        max_request_headers_kb: u32::try_from(settings.max_header_bytes.div_ceil(1024))
+            .ok()
+            .map(|value| UInt32Value { value }),
         request_headers_timeout: duration(settings.header_timeout),
         common_http_protocol_options: Some(core::HttpProtocolOptions {
             idle_timeout: duration(settings.idle_timeout),
             max_headers_count: Some(UInt32Value { value: settings.max_headers }),
             ..Default::default()
         }),
-        http_protocol_options: Some(core::Http1ProtocolOptions { accept_http_10: true, ..Default::default() }),
+        http_protocol_options: Some(core::Http1ProtocolOptions {
+            accept_http_10: true,
+            ..Default::default()
+        }),
         access_log: settings.access_log.iter().map(access_log).collect(),
         ..Default::default()
     }
@@ -74,7 +84,8 @@ fn access_log(log: &AccessLog) -> accesslog::AccessLog {
         })),
         ..Default::default()
     });
-    let file = FileAccessLog { path: log.path.clone(), access_log_format: format.map(AccessLogFormat::LogFormat) };
+    let file =
+        FileAccessLog { path: log.path.clone(), access_log_format: format.map(AccessLogFormat::LogFormat) };
     accesslog::AccessLog {
         name: "envoy.file_access_log".to_owned(),
         config_type: Some(accesslog::access_log::ConfigType::TypedConfig(any(&file))),

@@ -33,14 +33,20 @@ pub fn virtual_hosts(ingress: &Ingress) -> Vec<pb::VirtualHost> {
 /// does for the host that it rewrites to. Knative sends such a request through the gateway twice and gives it its old host
 /// back at the end; going there at once, it never loses it.
 pub fn mapped_host(mapping: &Ingress, target: &Ingress) -> Option<pb::VirtualHost> {
-    let rewritten = mapping.spec.rules.iter().flat_map(|rule| rule.http.paths.iter()).find_map(|p| p.rewrite_host.as_ref())?;
+    let rewritten = mapping
+        .spec
+        .rules
+        .iter()
+        .flat_map(|rule| rule.http.paths.iter())
+        .find_map(|p| p.rewrite_host.as_ref())?;
     let paths = paths(target, rewritten);
     (!paths.is_empty()).then(|| Group { hosts: hosts(mapping), paths }.virtual_host(mapping, None))
 }
 
 /// The Route that a DomainMapping's KIngress leads to.
 pub fn mapped_to(mapping: &Ingress) -> Option<Key> {
-    let mut splits = mapping.spec.rules.iter().flat_map(|rule| rule.http.paths.iter()).flat_map(|path| path.splits.iter());
+    let mut splits =
+        mapping.spec.rules.iter().flat_map(|rule| rule.http.paths.iter()).flat_map(|path| path.splits.iter());
     splits.next().map(|split| Key::new(split.service_namespace.clone(), split.service_name.clone()))
 }
 
@@ -136,14 +142,18 @@ fn exact(name: &str, value: &str) -> pb::HeaderMatcher {
     use pb::header_matcher::HeaderMatchSpecifier::{PresentMatch, StringMatch};
     let specifier = match value {
         "" => PresentMatch(true),
-        value => StringMatch(matcher::StringMatcher { match_pattern: Some(Exact(value.to_owned())), ignore_case: false }),
+        value => StringMatch(matcher::StringMatcher {
+            match_pattern: Some(Exact(value.to_owned())),
+            ignore_case: false,
+        }),
     };
     pb::HeaderMatcher { name: name.to_owned(), header_match_specifier: Some(specifier), ..Default::default() }
 }
 
 fn to_https() -> pb::route::Action {
     use pb::redirect_action::SchemeRewriteSpecifier::HttpsRedirect;
-    let redirect = pb::RedirectAction { scheme_rewrite_specifier: Some(HttpsRedirect(true)), ..Default::default() };
+    let redirect =
+        pb::RedirectAction { scheme_rewrite_specifier: Some(HttpsRedirect(true)), ..Default::default() };
     pb::route::Action::Redirect(redirect)
 }
 
@@ -152,7 +162,10 @@ fn forward(path: &IngressPath) -> pb::route::Action {
     let lone = path.splits.len() == 1;
     let clusters = path.splits.iter().map(|split| share(split, lone)).collect();
     pb::route::Action::Route(pb::RouteAction {
-        cluster_specifier: Some(ClusterSpecifier::WeightedClusters(pb::WeightedCluster { clusters, ..Default::default() })),
+        cluster_specifier: Some(ClusterSpecifier::WeightedClusters(pb::WeightedCluster {
+            clusters,
+            ..Default::default()
+        })),
         host_rewrite_specifier: path
             .rewrite_host
             .as_ref()
@@ -180,7 +193,9 @@ fn share(split: &IngressSplit, lone: bool) -> pb::weighted_cluster::ClusterWeigh
 }
 
 /// KIngress calls it append and means set: a client must not be able to say which revision it is for.
-fn set_headers<'h>(headers: impl Iterator<Item = (&'h Arc<str>, &'h Arc<str>)>) -> Vec<core::HeaderValueOption> {
+fn set_headers<'h>(
+    headers: impl Iterator<Item = (&'h Arc<str>, &'h Arc<str>)>,
+) -> Vec<core::HeaderValueOption> {
     use core::header_value_option::HeaderAppendAction::OverwriteIfExistsOrAdd;
     let set = |(name, value): (&Arc<str>, &Arc<str>)| core::HeaderValueOption {
         header: Some(core::HeaderValue {

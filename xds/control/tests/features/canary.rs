@@ -66,7 +66,11 @@ fn a_revision_that_fails_gets_no_traffic() {
     machine.save("hello.yaml", &service("hello").replace("example.com/hello", "example.com/hello:broken"));
     assert_eq!(endpoints(machine.control.store(), "default/hello-00002"), "empty");
     machine.failed("hello-00002");
-    assert!(machine.lines.iter().any(|line| line.contains("ExitCode1: it ends at once")), "{:?}", machine.lines);
+    assert!(
+        machine.lines.iter().any(|line| line.contains("ExitCode1: it ends at once")),
+        "{:?}",
+        machine.lines
+    );
     let text = host(machine.control.store(), "services/default/hello");
     assert!(text.contains("100 default/hello-00001 ") && !text.contains("hello-00002"), "{text}");
     machine.ready("hello-00002");
@@ -81,7 +85,11 @@ fn a_split_that_names_no_revision_leaves_the_route_as_it_was() {
     let before = host(machine.control.store(), "services/default/my-service");
     machine.save("split.yaml", &V2.replace("my-service-v1", "my-service-v9"));
     assert_eq!(host(machine.control.store(), "services/default/my-service"), before);
-    assert_ne!(cluster(machine.control.store(), "default/my-service-v2"), "none", "the revision is made all the same");
+    assert_ne!(
+        cluster(machine.control.store(), "default/my-service-v2"),
+        "none",
+        "the revision is made all the same"
+    );
 }
 
 #[test]

@@ -14,7 +14,11 @@ fn it_leads_where_the_service_leads() {
     let mut machine = Machine::new();
     machine.save("hello.yaml", &service("hello"));
     machine.save("domain.yaml", MAPPING);
-    assert_eq!(host(machine.control.store(), "services/default/hello.example.com"), "none", "it leads nowhere yet");
+    assert_eq!(
+        host(machine.control.store(), "services/default/hello.example.com"),
+        "none",
+        "it leads nowhere yet"
+    );
     machine.ready("hello-00001");
     let text = host(machine.control.store(), "services/default/hello.example.com");
     assert!(text.starts_with("hello.example.com\n/\n  100 default/hello-00001 "), "{text}");

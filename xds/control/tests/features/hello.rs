@@ -94,7 +94,10 @@ fn endpoints_are_written_at_once() {
     };
     let seq = machine.control.set_endpoints(&key, &[replica(4001, false), replica(4002, true)]);
     assert_eq!(seq, Some(machine.control.store().head()));
-    assert_eq!(endpoints(machine.control.store(), "default/hello-00001"), "127.0.0.1:4001\n127.0.0.1:4002 draining\n");
+    assert_eq!(
+        endpoints(machine.control.store(), "default/hello-00001"),
+        "127.0.0.1:4001\n127.0.0.1:4002 draining\n"
+    );
     let nobody = forebay_knative::RevisionKey::new("default", "nobody");
     assert_eq!(machine.control.set_endpoints(&nobody, &[]), None);
 }
@@ -102,7 +105,10 @@ fn endpoints_are_written_at_once() {
 #[test]
 fn h2c_is_told_by_the_ports_name() {
     let mut machine = Machine::new();
-    let text = service("grpc").replace("image: example.com/grpc", "image: example.com/grpc, ports: [{name: h2c, containerPort: 50051}]");
+    let text = service("grpc").replace(
+        "image: example.com/grpc",
+        "image: example.com/grpc, ports: [{name: h2c, containerPort: 50051}]",
+    );
     machine.save("grpc.yaml", &text);
     assert!(cluster(machine.control.store(), "default/grpc-00001").starts_with("h2c\n"));
 }

@@ -34,7 +34,8 @@ fn a_broken_file_leaves_what_runs_alone_and_says_where() {
     machine.save("app.yaml", &service("app"));
     machine.ready("app-00001");
     let head = machine.control.store().head();
-    let work = machine.save("app.yaml", "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: app\n");
+    let work =
+        machine.save("app.yaml", "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: app\n");
     assert_eq!(machine.control.store().head(), head);
     assert!(!work.lines.is_empty() && work.lines.iter().all(|line| line.level == Level::Error));
     assert!(machine.lines[0].starts_with("app.yaml:"), "{:?}", machine.lines);
@@ -59,14 +60,19 @@ fn of_two_files_the_first_has_the_object_until_it_lets_go() {
 fn an_unknown_field_is_named_and_passed_over() {
     let mut machine = Machine::new();
     let work = machine.save("app.yaml", &service("app").replace("image:", "imagee: x, image:"));
-    assert!(work.lines.iter().any(|line| line.level == Level::Warning && line.text.contains("imagee")), "{:?}", work.lines);
+    assert!(
+        work.lines.iter().any(|line| line.level == Level::Warning && line.text.contains("imagee")),
+        "{:?}",
+        work.lines
+    );
     assert_ne!(cluster(machine.control.store(), "default/app-00001"), "none");
 }
 
 #[test]
 fn a_restart_knows_what_was() {
     let mut machine = Machine::new();
-    let two = format!("{}---\n{}", service("app"), service("app").replace("example.com/app", "example.com/app:2"));
+    let two =
+        format!("{}---\n{}", service("app"), service("app").replace("example.com/app", "example.com/app:2"));
     machine.save("dir/app.yaml", &two);
     machine.save("dir/gone.yaml", &service("gone"));
     machine.ready("app-00001");
@@ -79,7 +85,8 @@ fn a_restart_knows_what_was() {
     let mut again = Machine { control, now: machine.now, lines: Vec::new() };
     let work = again.told(work);
     assert!(again.lines.is_empty(), "{:?}", again.lines);
-    let mut homes: Vec<_> = work.runs.iter().map(|run| format!("{} in {}", run.key, run.home.display())).collect();
+    let mut homes: Vec<_> =
+        work.runs.iter().map(|run| format!("{} in {}", run.key, run.home.display())).collect();
     homes.sort();
     assert_eq!(homes, ["default/app-00001 in dir", "default/app-00002 in dir", "default/gone-00001 in dir"]);
     let text = host(again.control.store(), "services/default/app");
@@ -110,7 +117,8 @@ fn changes_are_recorded_as_they_happen() {
     keep(machine.delete("more.yaml"));
     let now: std::collections::BTreeMap<_, _> =
         machine.control.save().into_iter().map(|record| (record.name, record.bytes.unwrap())).collect();
-    let names = |records: &std::collections::BTreeMap<String, Vec<u8>>| records.keys().cloned().collect::<Vec<_>>();
+    let names =
+        |records: &std::collections::BTreeMap<String, Vec<u8>>| records.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&records), names(&now));
     assert_eq!(records, now);
 }

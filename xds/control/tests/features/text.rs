@@ -19,7 +19,9 @@ fn get<M: Message + Default>(store: &Store, url: &str, name: &str) -> Option<M> 
 
 /// A virtual host: its domains, then its routes in order.
 pub(crate) fn host(store: &Store, name: &str) -> String {
-    let Some(host) = get::<route::VirtualHost>(store, type_url::VIRTUAL_HOST, name) else { return "none".into() };
+    let Some(host) = get::<route::VirtualHost>(store, type_url::VIRTUAL_HOST, name) else {
+        return "none".into();
+    };
     assert_eq!(host.name, name, "Envoy removes a host by the resource's name");
     let mut text = String::new();
     for domain in &host.domains {
@@ -53,15 +55,19 @@ fn route_text(route: &route::Route) -> String {
         route::route::Action::Redirect(_) => text.push_str(" -> https\n"),
         route::route::Action::Route(action) => {
             assert_eq!(action.timeout, Some(Default::default()), "Envoy's own 15 s are off");
-            let upgrades: Vec<_> = action.upgrade_configs.iter().map(|upgrade| &*upgrade.upgrade_type).collect();
+            let upgrades: Vec<_> =
+                action.upgrade_configs.iter().map(|upgrade| &*upgrade.upgrade_type).collect();
             assert_eq!(upgrades, ["websocket"]);
             text.push('\n');
-            let Some(route::route_action::ClusterSpecifier::WeightedClusters(weighted)) = &action.cluster_specifier else {
+            let Some(route::route_action::ClusterSpecifier::WeightedClusters(weighted)) =
+                &action.cluster_specifier
+            else {
                 panic!("{action:?}")
             };
             for cluster in &weighted.clusters {
                 let weight = cluster.weight.unwrap().value;
-                writeln!(text, "  {weight} {}{}", cluster.name, headers(&cluster.request_headers_to_add)).unwrap();
+                writeln!(text, "  {weight} {}{}", cluster.name, headers(&cluster.request_headers_to_add))
+                    .unwrap();
             }
         }
         other => panic!("{other:?}"),
@@ -101,11 +107,15 @@ pub(crate) fn cluster(store: &Store, name: &str) -> String {
 
 /// An assignment: its addresses in order.
 pub(crate) fn endpoints(store: &Store, name: &str) -> String {
-    let Some(load) = get::<ClusterLoadAssignment>(store, type_url::ENDPOINTS, name) else { return "none".into() };
+    let Some(load) = get::<ClusterLoadAssignment>(store, type_url::ENDPOINTS, name) else {
+        return "none".into();
+    };
     let mut text = String::new();
     for endpoint in load.endpoints.iter().flat_map(|locality| &locality.lb_endpoints) {
         let Some(HostIdentifier::Endpoint(inner)) = &endpoint.host_identifier else { panic!("{endpoint:?}") };
-        let Some(Address::SocketAddress(socket)) = &inner.address.as_ref().unwrap().address else { panic!("{inner:?}") };
+        let Some(Address::SocketAddress(socket)) = &inner.address.as_ref().unwrap().address else {
+            panic!("{inner:?}")
+        };
         let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { panic!("{socket:?}") };
         let draining = if endpoint.health_status == 3 { " draining" } else { "" };
         writeln!(text, "{}:{port}{draining}", socket.address).unwrap();
