@@ -11,7 +11,14 @@ pub(crate) use up::{LogFormat, Up};
 
 /// Knative Services on one machine, and the parts they are made of.
 #[derive(Debug, Parser)]
-#[command(name = "forebay", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "forebay",
+    version,
+    about,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

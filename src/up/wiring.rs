@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long a proxy may take to obey a drained endpoint's removal; one that is gone should not hold up a replica.
 const OBEY: Duration = Duration::from_secs(5);
 
+/// How long "ready" waits for the revisions of the first manifests; one that takes longer is told of when it is there.
+const PROOF: Duration = Duration::from_secs(5);
+
 /// Runs everything until a signal, or a request by the admin interface, ends it.
 pub(super) async fn run(prepared: Prepared) {
     let Prepared {
@@ -50,7 +53,7 @@ pub(super) async fn run(prepared: Prepared) {
         keep,
         shown: BTreeSet::new(),
         port: prepared.options.port,
-        settled: false,
+        settled: None,
     };
     let mut nacks = up.store.nacks();
     up.take(restored, true);
@@ -96,6 +99,10 @@ pub(super) async fn run(prepared: Prepared) {
                 &[("type", json!(nack.type_url))],
             ),
             () = step => next_step = up.steps(),
+            () = up.begun(), if up.settled.is_some() => {
+                up.settled = None;
+                say(Bad::Info, "ready", "ready", &[]);
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = up.gateway.asked_to_quit() => break,
@@ -133,7 +140,8 @@ struct Wired {
     /// Services whose address has been told.
     shown: BTreeSet<Key>,
     port: u16,
-    settled: bool,
+    /// Once all manifests were read: until when those who watch wait for the first revisions to prove themselves.
+    settled: Option<tokio::time::Instant>,
 }
 
 impl Wired {
@@ -142,8 +150,22 @@ impl Wired {
         let work = self.control.apply_source(event, SystemTime::now());
         self.take(work, false);
         if settled {
-            self.settled = true;
-            say(Bad::Info, "ready", "", &[]);
+            self.settled = Some(tokio::time::Instant::now() + PROOF);
+        }
+    }
+
+    /// Done when everything the first manifests ask for is in the gateway, or has failed, or takes too long.
+    fn begun(&self) -> impl Future<Output = ()> + use<> {
+        let late = self.settled.unwrap_or_else(tokio::time::Instant::now);
+        let proving = self.control.world().revisions().any(|(.., state)| *state == RevisionState::Starting)
+            && self.settled.is_some();
+        let (store, head) = (self.store.clone(), self.store.head());
+        async move {
+            if proving {
+                // Asked anew after each event; without one nothing changes before the time is up.
+                tokio::time::sleep_until(late).await;
+            }
+            let _ = tokio::time::timeout(OBEY, store.acked(head)).await;
         }
     }
 
@@ -164,7 +186,10 @@ impl Wired {
                 Level::Warning => Bad::Warning,
                 Level::Error => Bad::Error,
             };
-            say(bad, "manifest", &line.to_string(), &[]);
+            let place = line.place.as_ref().map_or_else(Vec::new, |(file, at)| {
+                vec![("file", json!(file.display().to_string())), ("line", json!(at))]
+            });
+            say(bad, "manifest", &line.to_string(), &place);
         }
         if !work.records.is_empty() {
             let _ = self.keep.send(work.records);
