@@ -106,7 +106,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn url(text: &str) -> Result<http::Uri, String> {
     let text = text.trim();
     let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let uri: http::Uri = whole.parse().map_err(|error| format!("not a URL: {error}"))?;
+    let uri: http::Uri = whole.parse().map_err(|error| format!("not a URL with scheme and host: {error}"))?;
     if uri.host().is_none_or(str::is_empty) {
         return Err("a URL with a host is needed, e.g. http://hello.default.localhost:8080/".to_owned());
     }

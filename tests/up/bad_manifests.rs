@@ -24,7 +24,7 @@ async fn yaml_that_does_not_parse_keeps_what_runs() {
 
 #[tokio::test]
 async fn percentages_that_do_not_add_up() {
-    refused("percent", "  traffic:\n  - {latestRevision: true, percent: 60}\n").await;
+    refused("want 100", "  traffic:\n  - {latestRevision: true, percent: 60}\n").await;
 }
 
 #[tokio::test]

@@ -98,9 +98,10 @@ async fn greeter() -> (Forebay, Grpc<Channel>) {
 }
 
 async fn client(forebay: &Forebay, origin: &str) -> Grpc<Channel> {
+    // The channel writes its own origin into every request; without one it would be the address.
     let endpoint = Endpoint::from_shared(format!("http://{}", forebay.address)).unwrap();
-    let channel = soon("a connection", endpoint.connect()).await.unwrap();
-    Grpc::with_origin(channel, origin.parse().unwrap())
+    let endpoint = endpoint.origin(origin.parse().unwrap());
+    Grpc::new(soon("a connection", endpoint.connect()).await.unwrap())
 }
 
 fn ask(name: &str, count: u32) -> HelloRequest {

@@ -251,9 +251,6 @@ const fn head_reply(why: Reject) -> Reply {
             "http1.invalid_transfer_encoding",
             "Not Implemented",
         ),
-        Reject::Version => {
-            reply(505, Some(Flag::DownstreamProtocolError), "http1.codec_error", "HTTP Version Not Supported")
-        }
         Reject::LengthAndEncoding => reply(
             400,
             Some(Flag::DownstreamProtocolError),
