@@ -104,21 +104,20 @@ impl Group<'_> {
                 None => format!("{ROUTES}/{key}"),
             },
             domains: self.hosts.iter().map(|host| host.to_string()).collect(),
-            routes: paths.iter().map(|path| path.route(&key.to_string())).collect(),
+            routes: paths.iter().map(|path| path.route()).collect(),
             ..Default::default()
         }
     }
 }
 
 impl Path<'_> {
-    fn route(&self, name: &str) -> pb::Route {
+    fn route(&self) -> pb::Route {
         let headers = self.path.headers.iter().map(|(name, value)| exact(name, value)).collect();
         let (action, headers_to_add) = match self.redirect {
             true => (to_https(), Vec::new()),
             false => (forward(self.path), set_headers(self.path.append_headers.iter())),
         };
         pb::Route {
-            name: name.to_owned(),
             r#match: Some(pb::RouteMatch {
                 path_specifier: Some(pb::route_match::PathSpecifier::Prefix(prefix(self.path).to_owned())),
                 headers,
