@@ -6,16 +6,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::cli::Explain;
 
-/// Exit codes: 0 the URL reaches a revision, 1 it does not (the answer says why), 2 nobody could be asked.
+/// Exit codes: 0 the URL reaches a cluster, 1 it does not (the answer says why), 2 nobody could be asked.
 pub(crate) fn run(question: &Explain) -> ExitCode {
     match ask(question.admin, &target(question)) {
         Ok(answer) => {
-            let text = answer.body.trim_end();
+            let (text, reached) = answer.read();
             // A reader that stops listening (`| head`) is no failure of ours.
-            let _ = writeln!(io::stdout(), "{text}");
-            if answer.status == 200 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            let _ = writeln!(io::stdout(), "{}", text.trim_end());
+            if reached { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(error) => {
             eprintln!(
@@ -33,9 +35,20 @@ struct Answer {
     body: String,
 }
 
-/// `/explain?url=..&header=name:value&header=..`, everything but unreserved characters escaped.
+impl Answer {
+    /// For people: the steps, one a line; and whether they end at a cluster.
+    fn read(&self) -> (String, bool) {
+        let json: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let Some(steps) = json["steps"].as_array() else { return (self.body.clone(), false) };
+        let lines: Vec<&str> = steps.iter().filter_map(Value::as_str).collect();
+        let reached = json["clusters"].as_array().is_some_and(|clusters| !clusters.is_empty());
+        (lines.join("\n"), self.status == 200 && reached)
+    }
+}
+
+/// `/explain?format=json&url=..&header=name:value&header=..`, everything but unreserved characters escaped.
 fn target(question: &Explain) -> String {
-    let mut target = format!("/explain?url={}", escaped(&question.url.to_string()));
+    let mut target = format!("/explain?format=json&url={}", escaped(&question.url.to_string()));
     for (name, value) in &question.headers {
         let _ = write!(target, "&header={}", escaped(&format!("{name}:{value}")));
     }
@@ -58,7 +71,7 @@ fn escaped(text: &str) -> String {
 fn ask(admin: SocketAddr, target: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {target} HTTP/1.0\r\nHost: {admin}\r\nAccept: text/plain\r\n\r\n")?;
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: {admin}\r\n\r\n")?;
     let mut bytes = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes))

@@ -19,6 +19,6 @@ fn main() -> ExitCode {
         Command::Up(options) => up::run(*options),
         Command::Sample(options) => sample::run(options.app),
         Command::Explain(options) => explain::run(&options),
-        Command::Guard(options) => up::guard(options),
+        Command::Guard => forebay_local::guard_main(),
     }
 }

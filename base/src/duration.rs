@@ -16,8 +16,16 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 /// Units by suffix, longest spelling first where one begins another, with their nanoseconds.
-const UNITS: &[(&str, f64)] =
-    &[("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
+const UNITS: &[(&str, f64)] = &[
+    ("ns", 1.0),
+    ("us", 1e3),
+    ("µs", 1e3),
+    ("μs", 1e3),
+    ("ms", 1e6),
+    ("s", 1e9),
+    ("m", 60e9),
+    ("h", 3600e9),
+];
 
 /// Reads a non-negative Go duration. `0` needs no unit; everything else does, as in Go.
 pub fn parse_go(text: &str) -> Result<Duration, Invalid> {
@@ -50,7 +58,7 @@ pub fn show(d: Duration) -> String {
         return "0s".into();
     }
     if d < Duration::from_secs(1) {
-        return if d.as_millis() > 0 && d.subsec_nanos() % 1_000_000 == 0 {
+        return if d.as_millis() > 0 && d.subsec_nanos().is_multiple_of(1_000_000) {
             format!("{}ms", d.as_millis())
         } else if d.as_micros() > 0 {
             format!("{}µs", d.as_nanos() as f64 / 1e3)
@@ -73,7 +81,9 @@ mod tests {
 
     #[test]
     fn reads_what_go_reads() {
-        for (text, ms) in [("0", 0), ("300ms", 300), ("1.5s", 1500), ("1h2m3s", 3_723_000), ("+1s", 1000), ("1m", 60_000)] {
+        for (text, ms) in
+            [("0", 0), ("300ms", 300), ("1.5s", 1500), ("1h2m3s", 3_723_000), ("+1s", 1000), ("1m", 60_000)]
+        {
             assert_eq!(parse_go(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "1", "s", "1x", "-1s", "1s2", "1..5s", ".s", "99999999999h"] {
@@ -83,7 +93,9 @@ mod tests {
 
     #[test]
     fn shows_what_go_shows() {
-        for (ms, text) in [(0, "0s"), (300, "300ms"), (1500, "1.5s"), (90_000, "1m30s"), (3_600_000, "1h0m0s")] {
+        for (ms, text) in
+            [(0, "0s"), (300, "300ms"), (1500, "1.5s"), (90_000, "1m30s"), (3_600_000, "1h0m0s")]
+        {
             assert_eq!(show(Duration::from_millis(ms)), text);
         }
     }

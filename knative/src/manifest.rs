@@ -157,11 +157,22 @@ fn each<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, Problem> {
     })
 }
 
-/// A parser's message without its own spelling of the place, on one line.
+/// A parser's message for people: on one line, without its own spelling of the place, and without advice to programmers.
 fn one_line(message: &str) -> String {
     let message = message.split('\n').next().unwrap_or_default();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["RecordedAnchor", "alias replay", "Aliases {", "AliasAnchorRatio"]) {
+        return format!("aliases repeat too much (more than {MAX_REPEATED} nodes)");
+    }
+    if has(&["Depth {", "nesting", "recursion"]) {
+        return format!("nested too deeply (more than {MAX_DEPTH} levels)");
+    }
+    if has(&["budget breached"]) {
+        return format!("too large (more than {MAX_NODES} nodes)");
+    }
+    let message = message.split(" (used at ").next().unwrap_or_default();
     let end = message.rfind(" at line ").unwrap_or(message.len());
-    message[..end].to_owned()
+    message[..end].trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable").to_owned()
 }
 
 /// The objects of one document of the stream, decoded while the stream goes on, so that only one tree is kept at a time.

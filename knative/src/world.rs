@@ -9,6 +9,8 @@ mod claims;
 mod config;
 mod configuration;
 mod diff;
+mod follow;
+mod generation;
 mod mapping;
 mod mark;
 mod record;
@@ -41,11 +43,12 @@ pub struct World {
     /// The last resource version given out.
     version: u64,
     namespaces: BTreeSet<Arc<str>>,
-    services: BTreeMap<Key, Service>,
-    configurations: BTreeMap<Key, ConfigurationRecord>,
-    routes: BTreeMap<Key, RouteRecord>,
+    // Boxed, since the nodes of a tree that grew in order are little more than half full.
+    services: BTreeMap<Key, Box<Service>>,
+    configurations: BTreeMap<Key, Box<ConfigurationRecord>>,
+    routes: BTreeMap<Key, Box<RouteRecord>>,
     revisions: BTreeMap<RevisionKey, RevisionRecord>,
-    mappings: BTreeMap<Key, MappingRecord>,
+    mappings: BTreeMap<Key, Box<MappingRecord>>,
     /// Routes by the revision they name, and by the configuration they name if it has another name than theirs.
     followers: BTreeMap<(Kind, Key), BTreeSet<Arc<str>>>,
     claims: Claims,

@@ -39,7 +39,7 @@ pub enum Event {
     Notice { key: RevisionKey, replica: u32, message: String },
     /// A line the program wrote: valid UTF-8 of at most 16 KiB, without control characters other than tab and colours.
     /// Drop the event soon: the lines in flight are bounded, and a program that writes faster is held up for a moment,
-    /// then loses lines here (not in its file), which a line of its own says.
+    /// then loses lines here (not in its file), which a [`Event::Notice`] says.
     Log { key: RevisionKey, replica: u32, stream: Stream, line: String, room: Room },
 }
 
@@ -51,7 +51,7 @@ pub enum Stream {
 }
 
 /// The room a line takes among those in flight; given back on drop.
-pub struct Room(#[expect(dead_code, reason = "held for its drop")] pub(crate) Option<OwnedSemaphorePermit>);
+pub struct Room(#[expect(dead_code, reason = "held for its drop")] pub(crate) OwnedSemaphorePermit);
 
 impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,6 +48,16 @@ pub(crate) fn ending(status: ExitStatus) -> String {
     }
 }
 
+/// An error of the system, with what to do about it where that is known.
+pub(crate) fn hinted(error: &std::io::Error) -> String {
+    let hint = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => "; `ulimit -n` sets the limit",
+        Some(rustix::io::Errno::AGAIN) => "; `ulimit -u` sets the limit of processes",
+        _ => "",
+    };
+    format!("{error}{hint}")
+}
+
 /// `12 ms`, `3.4 s`, `2m5s`.
 pub(crate) fn span(time: Duration) -> String {
     match time.as_millis() {

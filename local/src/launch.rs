@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use forebay_knative::RevisionKey;
 use forebay_knative::api::{Container, Revision};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, hinted};
 use crate::options::Options;
+use crate::platform::absolute;
 use expand::expand;
 
 /// A program ready to be started.
@@ -42,9 +43,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(options: &Options, this: PathBuf) -> Self {
-        let images_dir =
-            std::path::absolute(&options.images_dir).unwrap_or_else(|_| options.images_dir.clone());
-        Self { images: options.images.clone(), images_dir, this, path: std::env::var_os("PATH") }
+        Self {
+            images: options.images.clone(),
+            images_dir: absolute(&options.images_dir),
+            this,
+            path: std::env::var_os("PATH"),
+        }
     }
 
     /// The command of the one container of `revision`, whose manifest lies in `base`, to listen on `port`.
@@ -232,7 +236,7 @@ pub(crate) fn refused(launch: &Launch, error: &std::io::Error) -> String {
                 "{file} cannot be run: neither a program of this machine's kind nor a script that begins with #!"
             )
         }
-        _ => format!("{file} cannot be run: {error}"),
+        _ => format!("{file} cannot be run: {}", hinted(error)),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use forebay_knative::RevisionKey;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::event::{Event, Room, Stream};
@@ -72,13 +72,14 @@ impl Capture {
     /// faster than that waits, as on any pipe.
     pub(crate) async fn run(self, output: Output) {
         let Output { mut stdout, mut stderr } = output;
-        let mut screen = Screen { capture: &self, patient: true, skipped: 0 };
+        let mut screen = Screen { capture: &self, skipped: 0 };
         let mut file = LogFile::new(self.file.clone(), self.limit, &self.title);
         let (mut out, mut err) = (Some(Lines::default()), Some(Lines::default()));
         while out.is_some() || err.is_some() {
             let (stream, chunk) = tokio::select! {
                 chunk = read(&mut stdout), if out.is_some() => (Stream::Stdout, chunk),
                 chunk = read(&mut stderr), if err.is_some() => (Stream::Stderr, chunk),
+                () = screen.relieved(), if screen.skipped > 0 => continue,
             };
             let side = match stream {
                 Stream::Stdout => &mut out,
@@ -108,6 +109,7 @@ impl Capture {
                 screen.show(stream, line).await;
             }
         }
+        screen.relieved().await;
     }
 
     fn notice(&self, message: String) {
@@ -118,8 +120,7 @@ impl Capture {
 /// Sends lines on while there is room.
 struct Screen<'a> {
     capture: &'a Capture,
-    /// Waits for room; not while lines are being skipped, or a stuck terminal would slow every line down.
-    patient: bool,
+    /// Lines that found no room since the last that did.
     skipped: u64,
 }
 
@@ -127,29 +128,33 @@ impl Screen<'_> {
     async fn show(&mut self, stream: Stream, line: String) {
         let permits = u32::try_from(line.len() + LINE_OVERHEAD).unwrap_or(u32::MAX).min(IN_FLIGHT as u32);
         let room = self.capture.budget.0.clone();
-        let permit = if self.patient {
-            timeout(PATIENCE, room.acquire_many_owned(permits)).await.ok().and_then(Result::ok)
-        } else {
-            room.try_acquire_many_owned(permits).ok()
+        let permit = match self.skipped {
+            0 => timeout(PATIENCE, room.acquire_many_owned(permits)).await.ok().and_then(Result::ok),
+            // No patience while lines are being skipped, or a stuck terminal would hold up every one of them.
+            _ => None,
         };
-        let Some(permit) = permit else {
-            self.patient = false;
-            self.skipped += 1;
-            return;
-        };
-        if self.skipped > 0 {
-            let file = self.capture.file.display();
-            self.send(
-                stream,
-                format!("… {} lines came too fast to be shown; they are in {file}", self.skipped),
-                None,
-            );
+        match permit {
+            Some(permit) => self.send(stream, line, permit),
+            None => self.skipped += 1,
         }
-        (self.patient, self.skipped) = (true, 0);
-        self.send(stream, line, Some(permit));
     }
 
-    fn send(&self, stream: Stream, line: String, room: Option<tokio::sync::OwnedSemaphorePermit>) {
+    /// Waits until most of what is in flight has been shown, then tells how many lines were not. Cancel-safe.
+    async fn relieved(&mut self) {
+        if self.skipped == 0 {
+            return;
+        }
+        let Ok(permit) = self.capture.budget.0.clone().acquire_many_owned(IN_FLIGHT as u32 / 2).await else {
+            return;
+        };
+        let file = self.capture.file.display();
+        let line = format!("… {} lines came too fast to be shown; they are in {file}", self.skipped);
+        self.skipped = 0;
+        drop(permit);
+        self.capture.notice(line);
+    }
+
+    fn send(&self, stream: Stream, line: String, room: OwnedSemaphorePermit) {
         let Capture { key, replica, events, .. } = self.capture;
         // Nobody listens any more: the platform is being dropped, and the process with it.
         let _ =

@@ -107,8 +107,7 @@ impl Platform {
     /// Starts the platform on the current runtime, with nothing to run yet. It starts a guard process, which kills
     /// every replica should this process end without [`shutdown`](Self::shutdown).
     pub async fn start(options: Options) -> Result<(Self, mpsc::UnboundedReceiver<Event>), StartError> {
-        let mut options = options;
-        options.state_dir = std::path::absolute(&options.state_dir).unwrap_or(options.state_dir);
+        let options = Options { state_dir: absolute(&options.state_dir), ..options };
         let logs = options.state_dir.join("logs");
         std::fs::create_dir_all(&logs).map_err(|error| StartError::Logs { path: logs.clone(), error })?;
         tokio::task::spawn_blocking(move || {
@@ -148,7 +147,11 @@ impl Platform {
     }
 
     /// Makes a revision known. Nothing starts until it is scaled. Known already: the next starts use the new facts.
-    pub fn ensure(&self, workload: Workload) {
+    pub fn ensure(&self, mut workload: Workload) {
+        if workload.base_dir.is_relative() {
+            // As of now: a program's directory must not follow this process should it move.
+            workload.base_dir = absolute(&workload.base_dir).into();
+        }
         self.command(Command::Ensure(workload));
     }
 
@@ -176,6 +179,8 @@ impl Platform {
 
     /// Stops everything: a short drain, SIGTERM, after the grace SIGKILL. Returns when nothing is left and all ports
     /// are free.
+    ///
+    /// Go on answering [`Event::Draining`], or drop the receiver of events: both spare the drain its limit.
     pub async fn shutdown(self) {
         let (answer, answered) = oneshot::channel();
         self.command(Command::Shutdown(answer));
@@ -187,4 +192,11 @@ impl Platform {
         // After a shutdown there is nothing to command.
         let _ = self.commands.send(command);
     }
+}
+
+/// The same place in full. The parent of a bare file name is the empty path, which means here.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    let here = Path::new(".");
+    std::path::absolute(if path.as_os_str().is_empty() { here } else { path })
+        .unwrap_or_else(|_| path.to_owned())
 }

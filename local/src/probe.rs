@@ -8,3 +8,6 @@ mod plan;
 
 pub(crate) use attempt::{Attempt, Target};
 pub(crate) use plan::{Check, Plan, Waited};
+
+#[cfg(test)]
+mod tests;

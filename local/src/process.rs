@@ -98,8 +98,10 @@ impl Process {
         let _ = kill_process_group(self.group, Signal::TERM);
         let orderly = async {
             let status = self.child.wait().await;
+            let mut pace = FIRST_LOOK;
             while self.remains() {
-                sleep(LOOK).await;
+                sleep(pace).await;
+                pace = (pace * 2).min(LAST_LOOK);
             }
             status
         };
@@ -117,8 +119,10 @@ impl Process {
         // The kernel takes a moment for the others; their ports should be free when we say so. Bounded, for a process
         // may be stuck in the kernel, or be a zombie nobody collects on a platform that does not tell.
         let until = Instant::now() + KILLED;
+        let mut pace = FIRST_LOOK;
         while self.remains() && Instant::now() < until {
-            sleep(LOOK).await;
+            sleep(pace).await;
+            pace = (pace * 2).min(LAST_LOOK);
         }
         self.over = true;
         status
@@ -144,7 +148,8 @@ impl Drop for Process {
     }
 }
 
-/// How often a dying group is looked at.
-const LOOK: Duration = Duration::from_millis(2);
+/// Between looks at a dying group: each may read the whole table of processes.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 /// How long after SIGKILL it is waited for.
 const KILLED: Duration = Duration::from_millis(200);

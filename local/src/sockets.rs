@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
 /// One TCP socket of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,19 +71,21 @@ struct Reading {
 
 impl Connections {
     /// Established connections whose local port is `port`, seen after `since`. `None`: this platform does not say.
-    pub(crate) fn established(&self, port: u16, since: Instant) -> Option<u32> {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) async fn established(&self, port: u16, since: Instant) -> Option<u32> {
+        // Held while reading: who comes meanwhile finds the answer when it is their turn.
+        let mut latest = self.0.lock().await;
         let now = Instant::now();
         let fresh =
             latest.as_ref().is_some_and(|r| r.at >= since && now - r.at < SHARED_FOR.max(r.cost * 10));
         if !fresh {
-            let by_port = all().map(|sockets| {
+            let by_port = spawn_blocking(|| {
                 let mut counts = HashMap::new();
-                for s in sockets.iter().filter(|s| s.state == ESTABLISHED) {
+                for s in all()?.iter().filter(|s| s.state == ESTABLISHED) {
                     *counts.entry(s.local.port()).or_default() += 1;
                 }
-                counts
+                Some(counts)
             });
+            let by_port = by_port.await.ok().flatten();
             *latest = Some(Reading { at: now, cost: now.elapsed(), by_port });
         }
         latest.as_ref()?.by_port.as_ref().map(|counts| counts.get(&port).copied().unwrap_or(0))
@@ -142,18 +146,18 @@ mod tests {
         );
     }
 
-    #[test]
+    #[tokio::test]
     #[cfg(target_os = "linux")]
-    fn sees_own_sockets() {
+    async fn sees_own_sockets() {
         let group = rustix::process::getpgrp().as_raw_nonzero().get();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert!(members(group).unwrap().contains(&(std::process::id() as i32)));
         assert!(listened_by(group).unwrap().contains(&address));
         let connections = Connections::default();
-        assert_eq!(connections.established(address.port(), Instant::now()), Some(0));
+        assert_eq!(connections.established(address.port(), Instant::now()).await, Some(0));
         let client = std::net::TcpStream::connect(address).unwrap();
-        assert_eq!(connections.established(address.port(), Instant::now()), Some(1));
+        assert_eq!(connections.established(address.port(), Instant::now()).await, Some(1));
         drop(client);
     }
 }

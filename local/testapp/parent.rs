@@ -55,7 +55,6 @@ fn workload(key: &RevisionKey, habits: &[String], dir: &std::path::Path) -> Work
             timeout_seconds: 300,
             response_start_timeout_seconds: 0,
             idle_timeout_seconds: 0,
-            service_account_name: None,
         }),
         service: None,
         configuration: key.name.clone(),

@@ -1,8 +1,8 @@
 //! The protobuf vocabulary: Envoy v3 re-exported from `envoy-types` under one name, so that one line changes if it is ever
 //! replaced, and Knative's stat messages. Knows nothing else.
 
-pub use envoy_types::pb::{envoy, google, udpa, xds};
 pub use envoy_types::pb;
+pub use envoy_types::pb::{envoy, google, udpa, xds};
 
 pub mod metrics;
 pub mod type_url;

@@ -3,16 +3,22 @@
 mod up;
 mod value;
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use up::Up;
+pub(crate) use up::{LogFormat, Up};
 
 /// Knative Services on one machine, and the parts they are made of.
 #[derive(Debug, Parser)]
-#[command(name = "forebay", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "forebay",
+    version,
+    about,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -26,9 +32,9 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Ask a running `forebay up` which listener, host, route, revision and endpoint a URL gets, and why
     Explain(Explain),
-    /// Stand beside a replica and end its process group when forebay is gone (used by forebay itself)
+    /// Outlive a killed forebay just long enough to end what it started (used by forebay itself)
     #[command(name = "__guard", hide = true)]
-    Guard(Guard),
+    Guard,
 }
 
 /// `forebay sample`.
@@ -57,13 +63,6 @@ pub(crate) struct Explain {
     /// A request header that the route may look at, e.g. -H 'knative-serving-tag: canary' (repeatable)
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = value::header)]
     pub headers: Vec<(String, String)>,
-}
-
-/// `forebay __guard`: its words belong to the platform that writes and reads them.
-#[derive(Debug, Args)]
-pub(crate) struct Guard {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
 }
 
 #[cfg(test)]

@@ -9,13 +9,22 @@ fn the_question_travels_escaped() {
     };
     assert_eq!(
         target(&question),
-        "/explain?url=http%3A%2F%2Fa.localhost%3A8080%2Fx%3Fy%3D1%26z&header=knative-serving-tag%3Aa%20b"
+        "/explain?format=json&url=http%3A%2F%2Fa.localhost%3A8080%2Fx%3Fy%3D1%26z&header=knative-serving-tag%3Aa%20b"
     );
 }
 
 #[test]
 fn the_answer_is_status_and_body() {
-    let answer = parse("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\n\r\nno host\n").unwrap();
-    assert_eq!((answer.status, answer.body.as_str()), (404, "no host\n"));
+    let answer =
+        parse("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\r\nurl is missing\n").unwrap();
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.read(), ("url is missing\n".to_owned(), false));
     assert!(parse("SSH-2.0-x\r\n\r\n").is_none());
+}
+
+#[test]
+fn steps_are_lines_and_a_cluster_is_success() {
+    let said = |body: &str| Answer { status: 200, body: body.to_owned() }.read();
+    assert_eq!(said(r#"{"steps":["a","  b"],"clusters":[{}]}"#), ("a\n  b".to_owned(), true));
+    assert_eq!(said(r#"{"steps":["a"],"clusters":[]}"#), ("a".to_owned(), false));
 }

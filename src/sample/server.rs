@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -27,9 +27,10 @@ pub(super) fn serve(settings: Settings) -> io::Result<()> {
         let listener = bind(settings.listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {}: {error}", settings.listen))
         })?;
+        let since = SystemTime::now();
         let address = listener.local_addr()?;
         println!("listening on {address}");
-        until_told(listener, settings).await
+        until_told(listener, since, settings).await
     })
 }
 
@@ -41,11 +42,11 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn until_told(listener: TcpListener, settings: Settings) -> io::Result<()> {
+async fn until_told(listener: TcpListener, since: SystemTime, settings: Settings) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (leave, leaving) = watch::channel(());
-    let app = Arc::new(App::new(settings, leaving));
+    let app = Arc::new(App::new(settings, since, leaving));
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {

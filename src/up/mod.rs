@@ -1,16 +1,42 @@
-//! `forebay up`: the parts wired together. Decides nothing itself.
+//! `forebay up`: the parts wired together on one machine. Owns the order in which they start and stop; decides nothing else.
+//!
+//! ```text
+//! manifests ─> Control ─> Store ══ xDS over a Unix socket ══> Gateway ─> workers
+//!                │  └─> Platform (processes) ── ready, gone ──> Control ─> EDS
+//!                └────> Autoscaler <── websocket: load ── Gateway;  Autoscaler ── scale ──> Platform
+//! ```
+
+mod endpoints;
+mod output;
+mod prepare;
+mod screen;
+mod wiring;
 
 use std::process::ExitCode;
 
-use crate::cli::{Guard, Up};
+use crate::cli::Up;
 
+/// Runs until it is told to end, or cannot begin.
 pub(crate) fn run(options: Up) -> ExitCode {
-    tracing::debug!(?options);
-    eprintln!("forebay up: this build has no platform to run services on");
-    ExitCode::FAILURE
-}
-
-pub(crate) fn guard(options: Guard) -> ExitCode {
-    tracing::debug!(?options);
-    ExitCode::FAILURE
+    output::init(options.log_format);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::fatal(&format!("no event loop: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let local = tokio::task::LocalSet::new();
+    let ended = local.block_on(&runtime, async move {
+        let prepared = prepare::prepare(options).await?;
+        wiring::run(prepared).await;
+        Ok::<(), prepare::Unable>(())
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(unable) => {
+            output::fatal(&unable.to_string());
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -132,7 +132,7 @@ fn container(draft: ContainerDraft, serving: bool, at: &Path<'_>, checks: &mut C
         command: boxed(draft.command),
         args: boxed(draft.args),
         working_dir: (!draft.working_dir.is_empty()).then(|| draft.working_dir.into()),
-        readiness_probe: readiness.map(Box::new),
+        readiness_probe: readiness,
         liveness_probe: liveness.map(Box::new),
         startup_probe: startup.map(Box::new),
     }

@@ -1,5 +1,7 @@
 //! Defaults and rules of probes (facts/serving.md 1.7). Knows nothing of how a probe is run.
 
+use std::sync::{Arc, LazyLock};
+
 use super::Checks;
 use crate::api::{Handler, HttpHeader, Probe, Scheme};
 use crate::manifest::draft::{HttpGetDraft, PortRef, ProbeDraft};
@@ -20,11 +22,21 @@ pub(super) fn readiness(
     of: Of<'_>,
     at: &Path<'_>,
     checks: &mut Checks,
-) -> Option<Probe> {
+) -> Option<Arc<Probe>> {
+    /// What nearly every container has, kept once.
+    static CONNECT: LazyLock<Arc<Probe>> = LazyLock::new(|| {
+        Arc::new(Probe {
+            handler: Handler::TcpSocket { port: 0, host: Box::default() },
+            initial_delay_seconds: 0,
+            period_seconds: 0,
+            timeout_seconds: 0,
+            success_threshold: 1,
+            failure_threshold: 0,
+        })
+    });
     let mut draft = match draft {
         Some(draft) => draft,
-        None if of.serving => ProbeDraft::default(),
-        None => return None,
+        None => return of.serving.then(|| Arc::clone(&CONNECT)),
     };
     if of.serving && handlers(&draft).is_empty() {
         draft.tcp_socket = Some(Default::default());
@@ -47,7 +59,7 @@ pub(super) fn readiness(
         at_least(1, draft.timeout_seconds, "timeoutSeconds", at, checks);
         at_least(1, draft.failure_threshold, "failureThreshold", at, checks);
     }
-    probe(draft, of, at, checks)
+    probe(draft, of, at, checks).map(Arc::new)
 }
 
 /// Liveness and startup: Kubernetes' own defaults.

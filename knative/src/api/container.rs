@@ -1,6 +1,8 @@
 //! One container of a revision, reduced to what a single machine can honour.
 //! Knows nothing of images, registries or Kubernetes' pods.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::probe::Probe;
@@ -26,7 +28,7 @@ pub struct Container {
     pub working_dir: Option<Box<str>>,
     /// Always present on the serving container: the default is a TCP connect.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub readiness_probe: Option<Box<Probe>>,
+    pub readiness_probe: Option<Arc<Probe>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Box<Probe>>,
     #[serde(skip_serializing_if = "Option::is_none")]

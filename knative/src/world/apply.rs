@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::World;
 use super::change::{Applied, Outcome};
-use super::configuration::revision_name;
+use super::generation::{share_template, share_traffic};
 use super::mark::Mark;
 use super::record::{ConfigurationRecord, MappingRecord, RouteRecord};
-use super::{World, diff};
 use crate::admit::{self, Checks, Meta};
 use crate::api::{
-    Configuration, DomainMapping, Kind, ObjectMeta, RevisionTemplate, Route, RouteOwner, Service,
-    ServiceSpec, TrafficTarget,
+    Configuration, DomainMapping, Kind, RevisionTemplate, Route, RouteOwner, Service, ServiceSpec,
+    TrafficTarget,
 };
 use crate::field_error::Invalid;
-use crate::key::{Key, RevisionKey};
+use crate::key::Key;
 use crate::manifest::draft::{
     ConfigurationSpecDraft, DomainMappingSpecDraft, Draft, ObjectDraft, RouteSpecDraft, ServiceSpecDraft,
 };
@@ -70,7 +70,7 @@ impl World {
         if outcome != Outcome::Unchanged {
             let key = Key { namespace: Arc::clone(&metadata.namespace), name: Arc::clone(&metadata.name) };
             let spec = ServiceSpec { template: Arc::clone(&template), traffic: Arc::clone(&traffic) };
-            self.services.insert(key.clone(), Service { metadata, spec });
+            self.services.insert(key.clone(), Box::new(Service { metadata, spec }));
             self.put_route(&key, &meta, traffic, RouteOwner::Service, now);
             self.put_configuration(&key, &meta, template, true, now);
             self.reconcile_route(&key, now);
@@ -162,7 +162,8 @@ impl World {
             Some(record) => record.object = object,
             None => {
                 let (claimed, resolved) = (Mark::new(now), Mark::new(now));
-                self.mappings.insert(key.clone(), MappingRecord { object, ingress: None, claimed, resolved });
+                let record = MappingRecord { object, ingress: None, claimed, resolved };
+                self.mappings.insert(key.clone(), Box::new(record));
             }
         }
         self.touch(Kind::DomainMapping, &key);
@@ -198,7 +199,7 @@ impl World {
                     revisions: Vec::new(),
                     ready: Mark::new(now),
                 };
-                self.configurations.insert(key.clone(), record);
+                self.configurations.insert(key.clone(), Box::new(record));
             }
         }
         self.touch(Kind::Configuration, key);
@@ -242,7 +243,7 @@ impl World {
                     assigned: Mark::new(now),
                     programmed: Mark::new(now),
                 };
-                self.routes.insert(key.clone(), record);
+                self.routes.insert(key.clone(), Box::new(record));
             }
         }
         self.follow_all(key);
@@ -255,107 +256,9 @@ impl World {
             self.reconcile_mapping(&mapping, now);
         }
     }
-
-    /// Metadata for what is stored next, and what to call it. The generation counts changes of the spec only.
-    fn next_meta(
-        &self,
-        kind: Kind,
-        key: Key,
-        old: Option<&ObjectMeta>,
-        meta: &Meta,
-        same_spec: bool,
-    ) -> (Outcome, ObjectMeta) {
-        let version = self.version + 1;
-        let Meta { labels, annotations } = meta;
-        match old {
-            None => {
-                let uid = Self::new_uid(kind, &key, version);
-                let metadata = ObjectMeta {
-                    name: key.name,
-                    namespace: key.namespace,
-                    uid,
-                    generation: 1,
-                    resource_version: version,
-                    labels: labels.clone(),
-                    annotations: annotations.clone(),
-                };
-                (Outcome::Created, metadata)
-            }
-            Some(old) if same_spec && old.labels == *labels && old.annotations == *annotations => {
-                (Outcome::Unchanged, old.clone())
-            }
-            Some(old) => {
-                let metadata = ObjectMeta {
-                    generation: old.generation + u64::from(!same_spec),
-                    resource_version: version,
-                    labels: labels.clone(),
-                    annotations: annotations.clone(),
-                    ..old.clone()
-                };
-                (Outcome::Configured, metadata)
-            }
-        }
-    }
-
-    /// A name the user brings stands for one template for ever, and no revision is made twice.
-    fn check_template(&self, key: &Key, template: &RevisionTemplate, checks: &mut Checks) {
-        let path = Path::Root.field("spec");
-        let path = path.field("template");
-        let path = path.field("metadata");
-        let at = path.field("name");
-        let old = self.configurations.get(key).map(|record| &record.object);
-        if let Some(old) = old {
-            if *old.template == *template {
-                return;
-            }
-            if template.name.is_some() && template.name == old.template.name {
-                let message = "Saw the following changes without a name change (-old +new)";
-                checks.detailed(message, &at, diff::of(&*old.template, template));
-                return;
-            }
-        }
-        let generation = old.map_or(1, |old| old.metadata.generation + 1);
-        let name = revision_name(&key.name, template, generation);
-        let revision = RevisionKey { namespace: Arc::clone(&key.namespace), name };
-        if let Some(record) = self.revisions.get(&revision)
-            && (record.object.configuration != key.name || record.object.spec != template.spec)
-        {
-            let name = &revision.name;
-            let message = format!(
-                "The revision name {name:?} is taken by a conflicting Revision, so traffic will not be migrated"
-            );
-            let details = if record.object.configuration == key.name {
-                diff::of(&*record.object.spec, &*template.spec)
-            } else {
-                format!("it belongs to Configuration {:?}", record.object.configuration)
-            };
-            checks.detailed(message, &at, details);
-        }
-    }
 }
 
 fn owned(kind: Kind, key: &Key, checks: &mut Checks) {
     let message = format!("{kind} {:?} belongs to the Service of that name: change the Service", key.name);
     checks.error(message, &Path::Root.field("metadata").field("name"));
-}
-
-/// The stored template if it is the same, else the new one, with the stored spec if that is the same.
-fn share_template(old: Option<&Arc<RevisionTemplate>>, mut new: RevisionTemplate) -> Arc<RevisionTemplate> {
-    match old {
-        Some(old) if **old == new => Arc::clone(old),
-        Some(old) => {
-            if old.spec == new.spec {
-                new.spec = Arc::clone(&old.spec);
-            }
-            Arc::new(new)
-        }
-        None => Arc::new(new),
-    }
-}
-
-fn share_traffic(old: Option<&Arc<[TrafficTarget]>>, new: Arc<[TrafficTarget]>) -> Arc<[TrafficTarget]> {
-    match old {
-        Some(old) if *old == new => Arc::clone(old),
-        _ => new,
-    }
 }

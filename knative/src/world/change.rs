@@ -23,7 +23,7 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// What happened since the last [`World::take_changes`], each thing once, in its last state.
+/// What happened since the last [`crate::World::take_changes`], each thing once, in its last state.
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Revisions to run: new, changed in reachability, or (`None`) deleted.

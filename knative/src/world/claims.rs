@@ -17,6 +17,8 @@ pub(super) type Claimant = (Kind, Key);
 pub(super) struct Claims {
     /// Hosts of tags, by namespace and `<tag>-<route>`: the Route's name.
     tags: BTreeMap<Key, Arc<str>>,
+    /// The tags each Route holds hosts of.
+    tags_of: BTreeMap<Key, BTreeSet<Arc<str>>>,
     /// Mapped domains: the DomainMapping's namespace.
     mapped: BTreeMap<Arc<str>, Arc<str>>,
     /// Who lost to whom, and wants to know when that one lets go.
@@ -57,10 +59,19 @@ impl Claims {
                 return Err(Conflict { host: host.to_string(), winner: (Kind::DomainMapping, winner) });
             }
         }
-        for place in places.into_iter().filter(|place| place != route) {
-            self.tags.insert(place, Arc::clone(&route.name));
-        }
+        self.hold_tags(route, tags);
         Ok(())
+    }
+
+    /// Takes the hosts of these tags without asking: they were checked, or held before a restart.
+    pub(super) fn hold_tags(&mut self, route: &Key, tags: &BTreeSet<Arc<str>>) {
+        for tag in tags {
+            let name = hosts::hostname(&route.name, Some(tag)).into();
+            self.tags.insert(Key { namespace: Arc::clone(&route.namespace), name }, Arc::clone(&route.name));
+        }
+        if !tags.is_empty() {
+            self.tags_of.entry(route.clone()).or_default().extend(tags.iter().cloned());
+        }
     }
 
     fn mapped_among(&self, place: &Key, config: &Config) -> Option<(&Arc<str>, &Arc<str>)> {
@@ -73,21 +84,17 @@ impl Claims {
     }
 
     /// Lets go of the hosts of all tags but `kept`; true if there were any.
-    pub(super) fn release_tags(
-        &mut self,
-        route: &Key,
-        before: &BTreeSet<Arc<str>>,
-        kept: &BTreeSet<Arc<str>>,
-    ) -> bool {
-        let mut released = false;
-        for tag in before.difference(kept) {
+    pub(super) fn release_tags(&mut self, route: &Key, kept: &BTreeSet<Arc<str>>) -> bool {
+        let Some(held) = self.tags_of.remove(route) else { return false };
+        let (kept, gone): (BTreeSet<_>, BTreeSet<_>) = held.into_iter().partition(|tag| kept.contains(tag));
+        for tag in &gone {
             let name = hosts::hostname(&route.name, Some(tag)).into();
-            let place = Key { namespace: Arc::clone(&route.namespace), name };
-            if self.tags.get(&place) == Some(&route.name) {
-                released |= self.tags.remove(&place).is_some();
-            }
+            self.tags.remove(&Key { namespace: Arc::clone(&route.namespace), name });
         }
-        released
+        if !kept.is_empty() {
+            self.tags_of.insert(route.clone(), kept);
+        }
+        !gone.is_empty()
     }
 
     /// Claims a domain for its mapping.
@@ -115,8 +122,13 @@ impl Claims {
                 return Err(conflict((Kind::Route, place)));
             }
         }
-        self.mapped.insert(Arc::clone(&mapping.name), Arc::clone(&mapping.namespace));
+        self.hold_domain(mapping);
         Ok(())
+    }
+
+    /// Takes the domain without asking: it was checked, or held before a restart.
+    pub(super) fn hold_domain(&mut self, mapping: &Key) {
+        self.mapped.insert(Arc::clone(&mapping.name), Arc::clone(&mapping.namespace));
     }
 
     pub(super) fn release_domain(&mut self, mapping: &Key) {

@@ -12,8 +12,8 @@ use crate::key::Key;
 use crate::translate;
 
 /// There is such a Route, and its hosts are its own.
-pub(super) fn holds(routes: &BTreeMap<Key, RouteRecord>, route: &Key) -> bool {
-    routes.get(route).is_some_and(RouteRecord::has_hosts)
+pub(super) fn holds(routes: &BTreeMap<Key, Box<RouteRecord>>, route: &Key) -> bool {
+    routes.get(route).is_some_and(|record| record.has_hosts())
 }
 
 impl World {

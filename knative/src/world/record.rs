@@ -1,5 +1,6 @@
 //! What the world keeps of each object besides what was applied. Knows nothing of how it is computed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -47,8 +48,20 @@ pub(super) struct RouteRecord {
 impl RouteRecord {
     /// Its hosts are its own. One that lost a host and never had any holds none, its own name's included.
     pub(super) fn has_hosts(&self) -> bool {
-        let lost = self.programmed.verdict.why().is_some_and(|why| &*why.reason == LOST);
-        self.ingress.is_some() || !lost
+        self.ingress.is_some() || !self.lost()
+    }
+
+    /// Tags whose hosts it holds: of all it wants and serves, or of what it serves if it lost one.
+    pub(super) fn tags_held(&self) -> BTreeSet<Arc<str>> {
+        let served = self.served.iter().filter_map(|served| served.tag.clone());
+        if self.lost() {
+            return served.collect();
+        }
+        self.object.traffic.iter().filter_map(|target| target.tag.clone()).chain(served).collect()
+    }
+
+    fn lost(&self) -> bool {
+        self.programmed.verdict.why().is_some_and(|why| &*why.reason == LOST)
     }
 
     /// The Service that keeps it.

@@ -7,10 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::mapping::holds;
 use super::mark::Verdict;
-use super::record::RouteRecord;
 use super::{Severity, World};
 use crate::admit::{Signed, parse_duration};
-use crate::api::{Kind, Pairs, Reference, RevisionState};
+use crate::api::{Kind, Pairs, RevisionState};
 use crate::key::{Key, RevisionKey};
 use crate::rollout::{Part, Rollout, Rollouts, Steps};
 use crate::traffic::{self, ConfigurationFacts, Group, Lookup, Readiness, RevisionFacts, Served, Unresolved};
@@ -60,25 +59,35 @@ fn tags_of(served: &[Served]) -> BTreeSet<Arc<str>> {
 impl World {
     pub(super) fn reconcile_route(&mut self, key: &Key, now: SystemTime) {
         let Some(record) = self.routes.get(key) else { return };
+        let had_hosts = record.has_hosts();
         let wanted: BTreeSet<Arc<str>> =
             record.object.traffic.iter().filter_map(|target| target.tag.clone()).collect();
-        let had = tags_of(&record.served);
-        let claim = self.claims.claim_route(key, &wanted, &self.config, |route| holds(&self.routes, route));
+        // What is served stays claimed until something else is.
+        let held: BTreeSet<Arc<str>> = wanted.union(&tags_of(&record.served)).cloned().collect();
+        let claim = self.claims.claim_route(key, &held, &self.config, |route| holds(&self.routes, route));
         let facts = Facts { world: self, namespace: &key.namespace };
         let groups = traffic::resolve(&record.object.traffic, record.service().map(|name| &**name), &facts);
-        match (claim, groups) {
+        let kept = match (claim, groups) {
             (Ok(()), Ok(groups)) => {
                 self.program(key, &groups, now);
-                if self.claims.release_tags(key, &had, &wanted) {
-                    self.let_go(&(Kind::Route, key.clone()), now);
-                }
+                wanted
             }
-            (Ok(()), Err(unresolved)) => self.hold_on(key, Some(&unresolved), None, now),
+            (Ok(()), Err(unresolved)) => {
+                self.hold_on(key, Some(&unresolved), None, now);
+                held
+            }
             (Err(conflict), groups) => {
                 self.claims.wait((Kind::Route, key.clone()), conflict.winner.clone());
                 let lost = self.lost(&conflict);
+                let serves = record.ingress.is_some();
                 self.hold_on(key, groups.err().as_ref(), Some(lost), now);
+                // All or nothing: who lacks one host and serves none keeps none from others.
+                if serves { held } else { BTreeSet::new() }
             }
+        };
+        let gave_up = had_hosts && !self.routes.get(key).is_some_and(|record| record.has_hosts());
+        if self.claims.release_tags(key, &kept) | gave_up {
+            self.let_go(&(Kind::Route, key.clone()), now);
         }
         self.update_holds(key);
     }
@@ -225,51 +234,6 @@ impl World {
         rollouts
     }
 
-    /// Which revisions this Route keeps reachable: those it names, those it serves, and the newest ones of the
-    /// configurations it follows.
-    fn update_holds(&mut self, key: &Key) {
-        let Some(record) = self.routes.get(key) else { return };
-        let mut holds: BTreeSet<Arc<str>> = record.served.iter().map(|s| Arc::clone(&s.revision)).collect();
-        for target in record.object.traffic.iter() {
-            match &target.to {
-                Reference::Revision(name) => {
-                    holds.insert(Arc::clone(name));
-                }
-                Reference::Latest(name) => {
-                    let configuration = Key { namespace: Arc::clone(&key.namespace), name: Arc::clone(name) };
-                    let created =
-                        self.configurations.get(&configuration).and_then(|c| c.latest_created.clone());
-                    holds.extend(created);
-                }
-            }
-        }
-        let holds: Box<[Arc<str>]> =
-            holds.into_iter().filter(|name| self.revision(&key.namespace, name).is_some()).collect();
-        self.hold(key, holds);
-    }
-
-    fn hold(&mut self, key: &Key, holds: Box<[Arc<str>]>) {
-        let Some(record) = self.routes.get_mut(key) else { return };
-        if record.holds == holds {
-            return;
-        }
-        let before = std::mem::replace(&mut record.holds, holds.clone());
-        self.count(key, holds.iter().filter(|name| !before.contains(name)), 1);
-        self.count(key, before.iter().filter(|name| !holds.contains(name)), -1);
-    }
-
-    fn count<'a>(&mut self, key: &Key, names: impl Iterator<Item = &'a Arc<str>>, by: i32) {
-        for name in names {
-            let revision = RevisionKey { namespace: Arc::clone(&key.namespace), name: Arc::clone(name) };
-            let Some(record) = self.revisions.get_mut(&revision) else { continue };
-            let was_held = record.holders > 0;
-            record.holders = record.holders.saturating_add_signed(by);
-            if was_held != (record.holders > 0) {
-                self.changed.revisions.insert(revision);
-            }
-        }
-    }
-
     pub(super) fn delete_route(&mut self, key: &Key, now: SystemTime) {
         self.hold(key, Box::default());
         let Some(record) = self.routes.remove(key) else { return };
@@ -281,62 +245,10 @@ impl World {
         if record.ingress.is_some() {
             self.changed.ingresses.insert((Kind::Route, key.clone()));
         }
-        let tags = record.object.traffic.iter().filter_map(|target| target.tag.clone());
-        let tags: BTreeSet<_> = tags.chain(tags_of(&record.served)).collect();
-        self.claims.release_tags(key, &tags, &BTreeSet::new());
+        self.claims.release_tags(key, &BTreeSet::new());
         self.let_go(&(Kind::Route, key.clone()), now);
         for mapping in self.followers_of(Kind::Service, key) {
             self.reconcile_mapping(&mapping, now);
-        }
-    }
-
-    /// Who has to be asked again when `key` changes: Routes for a Configuration or Revision, DomainMappings for a Service
-    /// or Route.
-    pub(super) fn followers_of(&self, kind: Kind, key: &Key) -> Vec<Key> {
-        let named = self.followers.get(&(kind, key.clone())).into_iter().flatten();
-        let mut followers: Vec<Key> =
-            named.map(|name| Key { namespace: Arc::clone(&key.namespace), name: Arc::clone(name) }).collect();
-        if kind == Kind::Configuration && self.routes.contains_key(key) {
-            followers.push(key.clone());
-        }
-        followers
-    }
-
-    pub(super) fn follow(&mut self, kind: Kind, leader: Key, follower: &Arc<str>) {
-        self.followers.entry((kind, leader)).or_default().insert(Arc::clone(follower));
-    }
-
-    pub(super) fn unfollow(&mut self, kind: Kind, leader: &Key, follower: &Arc<str>) {
-        let entry = (kind, leader.clone());
-        if let Some(followers) = self.followers.get_mut(&entry) {
-            followers.remove(follower);
-            if followers.is_empty() {
-                self.followers.remove(&entry);
-            }
-        }
-    }
-
-    /// What a Route has to be told of. The Configuration of its own name is always among it and needs no entry.
-    fn leaders(key: &Key, record: &RouteRecord) -> Vec<(Kind, Key)> {
-        let of = |name: &Arc<str>| Key { namespace: Arc::clone(&key.namespace), name: Arc::clone(name) };
-        let targets = record.object.traffic.iter().filter_map(|target| match &target.to {
-            Reference::Revision(name) => Some((Kind::Revision, of(name))),
-            Reference::Latest(name) if *name == key.name => None,
-            Reference::Latest(name) => Some((Kind::Configuration, of(name))),
-        });
-        targets.collect()
-    }
-
-    pub(super) fn follow_all(&mut self, key: &Key) {
-        let Some(record) = self.routes.get(key) else { return };
-        for (kind, leader) in Self::leaders(key, record) {
-            self.follow(kind, leader, &key.name);
-        }
-    }
-
-    pub(super) fn unfollow_all(&mut self, key: &Key, record: &RouteRecord) {
-        for (kind, leader) in Self::leaders(key, record) {
-            self.unfollow(kind, &leader, &key.name);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::mark::Verdict;
 use super::record::{ConfigurationRecord, MappingRecord, RevisionRecord, RouteRecord};
 use super::{Config, World};
 use crate::api::{Kind, ObjectMeta, RevisionState, Service};
@@ -24,11 +25,11 @@ pub struct Stored(Record);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Record {
-    Service(Service),
-    Configuration(ConfigurationRecord),
-    Route(RouteRecord),
+    Service(Box<Service>),
+    Configuration(Box<ConfigurationRecord>),
+    Route(Box<RouteRecord>),
     Revision(RevisionRecord),
-    DomainMapping(MappingRecord),
+    DomainMapping(Box<MappingRecord>),
 }
 
 impl World {
@@ -175,7 +176,7 @@ impl World {
         }
     }
 
-    /// Everything is computed anew: those who held a host before get it before those who did not.
+    /// Everything is computed anew, after those who held a host have it again.
     fn settle_all(&mut self, now: SystemTime) {
         let routes: Vec<Key> = self.routes.keys().cloned().collect();
         for key in &routes {
@@ -191,17 +192,17 @@ impl World {
         for (mapping, target) in &mappings {
             self.follow(Kind::Service, target.clone(), &mapping.name);
         }
-        let (first, last): (Vec<Key>, Vec<Key>) = routes
-            .into_iter()
-            .partition(|key| self.routes.get(key).is_some_and(|record| record.ingress.is_some()));
-        for key in first.iter() {
+        for (key, record) in &self.routes {
+            self.claims.hold_tags(key, &record.tags_held());
+        }
+        for (key, _) in self.mappings.iter().filter(|(_, record)| record.claimed.verdict == Verdict::True) {
+            self.claims.hold_domain(key);
+        }
+        for key in &routes {
             self.reconcile_route(key, now);
         }
         for (mapping, _) in &mappings {
             self.reconcile_mapping(mapping, now);
-        }
-        for key in last.iter() {
-            self.reconcile_route(key, now);
         }
         let configurations: Vec<Key> = self.configurations.keys().cloned().collect();
         for key in &configurations {

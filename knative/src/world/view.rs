@@ -20,7 +20,8 @@ pub struct ServiceView {
     pub conditions: Vec<Condition>,
     pub latest_created: Option<Arc<str>>,
     pub latest_ready: Option<Arc<str>>,
-    /// What the gateway does now, by target.
+    /// What the gateway does now: the shares of the main hosts, which sum to 100, then those of each tag's own hosts,
+    /// which do so, too.
     pub traffic: Vec<TrafficView>,
 }
 

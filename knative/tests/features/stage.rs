@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use forebay_knative::api::{Condition, Kind, RevisionState, Status};
 use forebay_knative::ingress::{Ingress, IngressRule};
 use forebay_knative::manifest;
-use forebay_knative::world::{Config, Outcome};
+use forebay_knative::world::{Config, Outcome, Snapshot};
 use forebay_knative::{Changes, Invalid, Key, RevisionKey, World};
 
 pub(crate) struct Stage {
@@ -104,6 +104,19 @@ impl Stage {
             };
         }
         changes
+    }
+
+    /// Writes the world down, reads it back, and forgets what a data plane knew.
+    pub(crate) fn restart(&mut self) {
+        self.restart_from(self.world.snapshot());
+    }
+
+    pub(crate) fn restart_from(&mut self, snapshot: Snapshot) {
+        let text = serde_json::to_string(&snapshot).unwrap();
+        self.world = World::restore(Config::default(), serde_json::from_str(&text).unwrap(), self.now);
+        self.ingresses.clear();
+        self.revisions.clear();
+        self.changes();
     }
 
     /// The rule of a host, whoever has it.

@@ -7,6 +7,7 @@ use forebay_knative::api::{self, Container, Protocol};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Attempt, Target};
+use crate::failure::span;
 
 /// The probes of one container.
 #[derive(Debug)]
@@ -42,14 +43,17 @@ pub(crate) enum Waited {
 impl Plan {
     /// `Err` says in words what this platform cannot do.
     pub(crate) fn new(container: &Container, protocol: Protocol) -> Result<Self, String> {
-        let check = |field: &str, probe: &Option<Box<api::Probe>>| {
-            let check = probe.as_ref().map(|probe| Check::new(probe, protocol)).transpose();
+        let check = |field: &str, probe: Option<&api::Probe>| {
+            let check = probe.map(|probe| Check::new(probe, protocol)).transpose();
             check.map_err(|what| format!("{field}: {what}"))
         };
         Ok(Self {
-            startup: check("startupProbe", &container.startup_probe)?.map(Check::with_kubernetes_period),
-            readiness: check("readinessProbe", &container.readiness_probe)?.unwrap_or_else(Check::listens),
-            liveness: check("livenessProbe", &container.liveness_probe)?.map(Check::with_kubernetes_period),
+            startup: check("startupProbe", container.startup_probe.as_deref())?
+                .map(Check::with_kubernetes_period),
+            readiness: check("readinessProbe", container.readiness_probe.as_deref())?
+                .unwrap_or_else(Check::listens),
+            liveness: check("livenessProbe", container.liveness_probe.as_deref())?
+                .map(Check::with_kubernetes_period),
         })
     }
 
@@ -67,7 +71,7 @@ impl Plan {
 }
 
 impl Check {
-    fn new(probe: &api::Probe, protocol: Protocol) -> Result<Self, String> {
+    pub(super) fn new(probe: &api::Probe, protocol: Protocol) -> Result<Self, String> {
         let seconds = |n: u32| Duration::from_secs(n.into());
         Ok(Self {
             attempt: Attempt::new(&probe.handler, protocol)?,
@@ -159,11 +163,11 @@ impl Check {
         }
     }
 
-    async fn once(&self, target: &Target<'_>) -> Result<(), Miss> {
+    pub(super) async fn once(&self, target: &Target<'_>) -> Result<(), Miss> {
         match timeout(self.timeout, self.attempt.run(target)).await {
             Ok(result) => result,
             Err(_) => Err(Miss {
-                what: format!("{} timed out after {:?}", self.attempt, self.timeout),
+                what: format!("{} timed out after {}", self.attempt, span(self.timeout)),
                 refused: false,
             }),
         }

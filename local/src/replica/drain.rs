@@ -35,18 +35,15 @@ impl Replica {
         let mut seen_none = false;
         let since = Instant::now();
         loop {
-            let shared = self.shared.clone();
-            let count =
-                tokio::task::spawn_blocking(move || shared.connections.established(port, since)).await;
-            match count {
+            match self.shared.connections.established(port, since).await {
                 // Twice: a proxy that had just chosen it may be about to connect.
-                Ok(Some(0)) if seen_none => return,
-                Ok(Some(0)) => seen_none = true,
-                Ok(Some(_)) => {
+                Some(0) if seen_none => return,
+                Some(0) => seen_none = true,
+                Some(_) => {
                     seen_none = false;
                     pace = (pace * 3 / 2).min(LONGEST_PACE);
                 }
-                Ok(None) | Err(_) => return sleep(BLIND).await,
+                None => return sleep(BLIND).await,
             }
             sleep(pace).await;
         }

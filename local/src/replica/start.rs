@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{Replica, Report, Reporter};
 use crate::event::Event;
-use crate::failure::{Failure, span};
+use crate::failure::{Failure, hinted, span};
 use crate::launch::{self, Launch};
 use crate::logs::Tail;
 use crate::ports::Port;
@@ -34,8 +34,10 @@ impl Replica {
         let (shared, workload) = (self.shared.clone(), self.workload.clone());
         let work = move || {
             let (key, revision) = (&workload.key, &*workload.revision);
-            let port =
-                shared.ports.take().map_err(|e| Failure::cannot_run(format!("revision {key}: {e}")))?;
+            let port = shared
+                .ports
+                .take()
+                .map_err(|e| Failure::cannot_run(format!("revision {key}: {}", hinted(&e))))?;
             let launch = shared.site.launch(key, revision, &workload.base_dir, port.number())?;
             let plan = revision.spec.serving().ok_or_else(|| "no container".to_owned());
             let plan = plan.and_then(|container| Plan::new(container, revision.spec.protocol()));

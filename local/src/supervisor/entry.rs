@@ -40,6 +40,8 @@ pub(crate) struct Slot {
     number: u32,
     state: ReplicaState,
     since: Instant,
+    /// It is in the urgent queue.
+    urgent: bool,
     /// It counts as starting.
     pub(crate) holds_start: bool,
     pub(crate) process: Option<(u32, SocketAddr)>,
@@ -131,10 +133,13 @@ impl Entry {
             want = want.min(1);
         }
         let mut ids = Vec::new();
-        if self.urgency == Urgency::Waiting {
-            ids.extend(
-                self.slots().iter().filter(|slot| slot.state == ReplicaState::Queued).map(|slot| slot.id),
-            );
+        let urgent = self.urgency == Urgency::Waiting;
+        if urgent && !self.is_idle() {
+            let queued = |slot: &&mut Slot| slot.state == ReplicaState::Queued && !slot.urgent;
+            ids.extend(self.slots_mut().iter_mut().filter(queued).map(|slot| {
+                slot.urgent = true;
+                slot.id
+            }));
         }
         for _ in self.live()..want {
             let slots = &mut self.active().slots;
@@ -146,6 +151,7 @@ impl Entry {
                 number,
                 state: ReplicaState::Queued,
                 since: Instant::now(),
+                urgent,
                 holds_start: false,
                 process: None,
                 phase: watch::Sender::new(Phase::Run),
@@ -220,6 +226,11 @@ impl Entry {
             failures: self.active.as_ref().map_or(0, |active| active.backoff.failures()),
             last_failure: self.active.as_ref().and_then(|active| active.last_failure.clone()),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.active.is_none()
     }
 
     fn active(&mut self) -> &mut Active {

@@ -58,11 +58,20 @@ async fn a_chatty_program_fills_neither_memory_nor_disk_and_still_comes_up() {
 #[tokio::test]
 async fn lines_skipped_on_the_screen_are_counted() {
     let mut site = Site::new().await;
-    site.run("chatty", 1, &["chat", "20000", "sleep", "300", "log", "and now", "serve"]);
-    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
-    site.line("and now").await;
-    let note = site.lines.iter().find(|line| line.contains("came too fast to be shown")).expect("a note");
+    let key = site.run("chatty", 1, &["chat", "20000", "serve"]);
+    let file = Platform::log_path(site.dir.path(), &key, 0);
+    eventually("all lines are written", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("line 19999 "))
+    })
+    .await;
+    let note = site
+        .wait(|event| match event {
+            Event::Notice { message, .. } => Ok(message),
+            other => Err(other),
+        })
+        .await;
     let skipped: usize = note.split(' ').nth(1).unwrap().parse().unwrap();
     let shown = site.lines.iter().filter(|line| line.starts_with("line ")).count();
     assert_eq!(shown + skipped, 20_000);
+    assert!(note.ends_with(&format!("came too fast to be shown; they are in {}", file.display())), "{note}");
 }

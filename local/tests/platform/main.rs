@@ -1,5 +1,7 @@
 //! What the platform does with real processes, one file per behaviour.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+
 mod drain;
 mod failures;
 mod logs;

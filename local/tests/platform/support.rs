@@ -1,5 +1,6 @@
 //! A platform in a temporary directory, and ways to wait for what it tells.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     /// Log lines passed over while waiting for something else.
     pub(crate) lines: Vec<String>,
+    /// Other events passed over, for those who wait for them later.
+    passed: VecDeque<Event>,
 }
 
 impl Site {
@@ -36,7 +39,7 @@ impl Site {
         let mut options = options(dir.path());
         change(&mut options);
         let (platform, events) = Platform::start(options).await.unwrap();
-        Self { dir, platform, events, lines: Vec::new() }
+        Self { dir, platform, events, lines: Vec::new(), passed: VecDeque::new() }
     }
 
     /// Runs `replicas` of an app with these habits.
@@ -64,21 +67,35 @@ impl Site {
         self.platform.ensure(Workload { key: key.clone(), revision: Arc::new(revision), base_dir });
     }
 
-    /// The first event that `pick` wants; log lines before it are kept, other events are dropped.
+    /// The first event that `pick` wants; those before it are kept.
     pub(crate) async fn wait<T>(&mut self, mut pick: impl FnMut(Event) -> Result<T, Event>) -> T {
-        let mut seen = Vec::new();
+        let mut later = std::mem::take(&mut self.passed);
+        while let Some(event) = later.pop_front() {
+            match pick(event) {
+                Ok(found) => {
+                    self.passed.append(&mut later);
+                    return found;
+                }
+                Err(other) => self.passed.push_back(other),
+            }
+        }
         let search = async {
             loop {
                 match pick(self.events.recv().await.expect("the platform lives")) {
                     Ok(found) => return found,
                     Err(Event::Log { line, .. }) => self.lines.push(line),
-                    Err(other) => seen.push(format!("{other:?}")),
+                    // Dropped: who does not wait for it agrees to it.
+                    Err(Event::Draining { .. }) => {}
+                    Err(other) => self.passed.push_back(other),
                 }
             }
         };
         match timeout(LONG, search).await {
             Ok(found) => found,
-            Err(_) => panic!("waited in vain; seen: {seen:#?}, lines: {:#?}", self.lines),
+            Err(_) => {
+                let last = &self.lines[self.lines.len().saturating_sub(20)..];
+                panic!("waited in vain; seen: {:#?}, lines: {last:#?}", self.passed)
+            }
         }
     }
 
@@ -160,7 +177,6 @@ pub(crate) fn revision(name: &str, command: &[&str]) -> Revision {
             timeout_seconds: 300,
             response_start_timeout_seconds: 0,
             idle_timeout_seconds: 0,
-            service_account_name: None,
         }),
         service: Some("my-service".into()),
         configuration: "my-configuration".into(),

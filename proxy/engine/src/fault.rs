@@ -93,7 +93,6 @@ const fn reply(status: u16, flag: Option<Flag>, details: &'static str, body: &'s
     Reply { status, flag, details, body, retry: Retry::Never, close: false, retry_after: None }
 }
 
-
 impl Fault {
     /// The table.
     pub const fn reply(self) -> Reply {
@@ -102,26 +101,41 @@ impl Fault {
             Fault::Head2(details) => reply(400, Some(Flag::DownstreamProtocolError), details, ""),
             Fault::Path => reply(400, None, "path_normalization_failed", ""),
             Fault::Underscore => reply(400, None, "http1.unexpected_underscore", ""),
-            Fault::HeadersLate => Reply { close: true, ..reply(408, Some(Flag::DurationTimeout), "request_header_timeout", "header timeout") },
-            Fault::RequestLate => Reply { close: true, ..reply(408, Some(Flag::DurationTimeout), "request_overall_timeout", "request timeout") },
+            Fault::HeadersLate => Reply {
+                close: true,
+                ..reply(408, Some(Flag::DurationTimeout), "request_header_timeout", "header timeout")
+            },
+            Fault::RequestLate => Reply {
+                close: true,
+                ..reply(408, Some(Flag::DurationTimeout), "request_overall_timeout", "request timeout")
+            },
             Fault::NoRoute => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
             Fault::NoCluster => reply(503, Some(Flag::NoClusterFound), "cluster_not_found", ""),
-            Fault::NoEndpoint => {
-                Reply { retry_after: Some(1), ..reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream") }
-            }
+            Fault::NoEndpoint => Reply {
+                retry_after: Some(1),
+                ..reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream")
+            },
             Fault::Overflow => Reply {
                 retry_after: Some(1),
-                ..reply(503, Some(Flag::UpstreamOverflow), "overflow", "upstream connect error or disconnect/reset before headers. reset reason: overflow")
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamOverflow),
+                    "overflow",
+                    "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                )
             },
-            Fault::RoomFull => {
-                Reply { retry_after: Some(1), ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_full", "waiting room full") }
-            }
-            Fault::RoomBytes => {
-                Reply { retry_after: Some(1), ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_bytes", "waiting room full") }
-            }
-            Fault::WaitedTooLong => {
-                Reply { retry_after: Some(5), ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long") }
-            }
+            Fault::RoomFull => Reply {
+                retry_after: Some(1),
+                ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_full", "waiting room full")
+            },
+            Fault::RoomBytes => Reply {
+                retry_after: Some(1),
+                ..reply(503, Some(Flag::UpstreamOverflow), "forebay_waiting_room_bytes", "waiting room full")
+            },
+            Fault::WaitedTooLong => Reply {
+                retry_after: Some(5),
+                ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long")
+            },
             Fault::ConnectFailed => Reply {
                 retry: Retry::Safe,
                 retry_after: Some(1),
@@ -166,13 +180,30 @@ impl Fault {
                 "upstream_reset_before_response_started{protocol_error}",
                 "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
             ),
-            Fault::Timeout => reply(504, Some(Flag::UpstreamRequestTimeout), "response_timeout", "upstream request timeout"),
-            Fault::ResponseStartLate => reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_response_start_timeout", "upstream request timeout"),
+            Fault::Timeout => {
+                reply(504, Some(Flag::UpstreamRequestTimeout), "response_timeout", "upstream request timeout")
+            }
+            Fault::ResponseStartLate => reply(
+                504,
+                Some(Flag::UpstreamRequestTimeout),
+                "forebay_response_start_timeout",
+                "upstream request timeout",
+            ),
             Fault::Idle => reply(504, Some(Flag::StreamIdleTimeout), "stream_idle_timeout", "stream timeout"),
             Fault::UpgradeNotAllowed => reply(403, None, "upgrade_failed", ""),
-            Fault::ClientGone => Reply { close: true, ..reply(0, Some(Flag::DownstreamConnectionTermination), "downstream_remote_disconnect", "") },
-            Fault::BadBody => Reply { close: true, ..reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request") },
-            Fault::Draining => Reply { close: true, retry_after: Some(1), ..reply(503, None, "forebay_draining", "draining") },
+            Fault::ClientGone => Reply {
+                close: true,
+                ..reply(0, Some(Flag::DownstreamConnectionTermination), "downstream_remote_disconnect", "")
+            },
+            Fault::BadBody => Reply {
+                close: true,
+                ..reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request")
+            },
+            Fault::Draining => Reply {
+                close: true,
+                retry_after: Some(1),
+                ..reply(503, None, "forebay_draining", "draining")
+            },
         }
     }
 
@@ -211,11 +242,27 @@ impl Fault {
 
 const fn head_reply(why: Reject) -> Reply {
     match why {
-        Reject::TooLarge | Reject::TooManyHeaders => reply(431, Some(Flag::DownstreamProtocolError), "request_headers_too_large", ""),
-        Reject::Encoding => reply(501, Some(Flag::DownstreamProtocolError), "http1.invalid_transfer_encoding", "Not Implemented"),
-        Reject::Version => reply(505, Some(Flag::DownstreamProtocolError), "http1.codec_error", "HTTP Version Not Supported"),
-        Reject::LengthAndEncoding => reply(400, Some(Flag::DownstreamProtocolError), "http1.content_length_and_chunked_not_allowed", "Bad Request"),
-        Reject::NoHost | Reject::RepeatedHost | Reject::BadHost => reply(400, Some(Flag::DownstreamProtocolError), "http1.invalid_host", "Bad Request"),
+        Reject::TooLarge | Reject::TooManyHeaders => {
+            reply(431, Some(Flag::DownstreamProtocolError), "request_headers_too_large", "")
+        }
+        Reject::Encoding => reply(
+            501,
+            Some(Flag::DownstreamProtocolError),
+            "http1.invalid_transfer_encoding",
+            "Not Implemented",
+        ),
+        Reject::Version => {
+            reply(505, Some(Flag::DownstreamProtocolError), "http1.codec_error", "HTTP Version Not Supported")
+        }
+        Reject::LengthAndEncoding => reply(
+            400,
+            Some(Flag::DownstreamProtocolError),
+            "http1.content_length_and_chunked_not_allowed",
+            "Bad Request",
+        ),
+        Reject::NoHost | Reject::RepeatedHost | Reject::BadHost => {
+            reply(400, Some(Flag::DownstreamProtocolError), "http1.invalid_host", "Bad Request")
+        }
         Reject::Connect => reply(404, Some(Flag::DownstreamProtocolError), "connect_not_allowed", ""),
         _ => reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request"),
     }

@@ -23,6 +23,8 @@ pub(crate) enum Message {
     CloseListeners,
     /// Hand over access logs.
     Flush,
+    /// Open access logs anew.
+    Reopen,
     /// End.
     Stop,
 }
@@ -83,7 +85,7 @@ impl Fleet {
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
             let (drain, limit) = (fleet.drain.clone(), fleet.limit.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts = Parts { index, inbox, epoch, stats, reports, next_connection, drain, limit };
+                let parts = Parts { inbox, epoch, stats, reports, next_connection, drain, limit };
                 live(parts);
             })?;
             fleet.mail.push(mail);
@@ -178,6 +180,11 @@ impl Fleet {
     /// Makes workers hand over what they have written to access logs.
     pub fn flush(&self) {
         self.mail.iter().for_each(|mail| drop(mail.send(Message::Flush)));
+    }
+
+    /// Makes workers' access logs be opened anew by name, for log rotation.
+    pub fn reopen_logs(&self) {
+        self.mail.iter().for_each(|mail| drop(mail.send(Message::Reopen)));
     }
 
     /// Whether a worker's thread has ended, which none does by itself.

@@ -30,7 +30,6 @@ const SPARE: usize = 512;
 const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Worker {
-    pub(crate) index: usize,
     pub(crate) rng: Rng,
     pub(crate) clock: Clock,
     pub(crate) date: DateLine,
@@ -58,7 +57,6 @@ pub(crate) struct Worker {
 
 /// What a worker is made of.
 pub(crate) struct Parts {
-    pub(crate) index: usize,
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) epoch: Arc<AtomicU64>,
     pub(crate) stats: Source,
@@ -73,7 +71,6 @@ impl Worker {
         let buffers = Pool::new();
         let clock = Clock::new();
         Rc::new(Self {
-            index: parts.index,
             rng: Rng::from_entropy(),
             timer: Timer::new(clock.clone()),
             clock,
@@ -158,6 +155,11 @@ impl Worker {
             }
             // Seen by `run` alone, which is the only one to read the mailbox when a worker stops.
             Message::Stop => {}
+            Message::Reopen => {
+                for listening in self.listeners.borrow().iter() {
+                    listening.http().reopen_logs();
+                }
+            }
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
                     listening.http().flush_logs();
@@ -294,7 +296,8 @@ fn imf_fixdate(unix: u64) -> [u8; 29] {
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = yoe + era * 400 + u64::from(month <= 2);
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let text = format!(
         "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
         DAYS.get((days % 7) as usize).unwrap_or(&"Thu"),

@@ -32,19 +32,18 @@ pub(crate) fn follow(shared: &Arc<Shared>, cluster: Arc<str>, dns: Option<Dns>) 
 async fn resolve(shared: Arc<Shared>, cluster: Arc<str>, dns: Dns) {
     let mut failing = false;
     loop {
-        let mut hosts: Vec<Vec<SocketAddr>> = Vec::new();
+        let mut hosts: Vec<SocketAddr> = Vec::new();
         for host in dns.hosts.iter() {
             match tokio::net::lookup_host((&*host.host, host.port)).await {
                 Ok(found) => {
                     failing = false;
-                    hosts.push(found.collect());
+                    hosts.extend(found);
                 }
                 Err(error) => {
                     if !failing {
                         warn!(%cluster, name = %host.host, %error, "a name does not resolve; what it resolved to before stays");
                     }
                     failing = true;
-                    hosts.push(Vec::new());
                 }
             }
         }

@@ -128,7 +128,10 @@ fn follow(
                 }
             }
             None if list.is_empty() => {
-                lines.push(format!("  cluster {}: no endpoints; answer: 503 (no_healthy_upstream)", split.name));
+                lines.push(format!(
+                    "  cluster {}: no endpoints; answer: 503 (no_healthy_upstream)",
+                    split.name
+                ));
             }
             None => {}
         }

@@ -129,7 +129,8 @@ impl Gateway {
                     local.spawn_local(provider::serve(own.clone(), socket));
                 }
                 let xds = own.config.xds.clone();
-                let subscribing = forebay_xds_client::run(xds, subscriber::Subscribed::new(own), stopped.notified());
+                let subscribing =
+                    forebay_xds_client::run(xds, subscriber::Subscribed::new(own), stopped.notified());
                 local.run_until(subscribing).await;
             });
         })?;

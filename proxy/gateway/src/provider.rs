@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use forebay_balance::Endpoint;
 use forebay_engine::admin::{
-    Asked, Bounds, ClusterView, DrainListeners, EndpointView, Explanation, Health, Limits, Provider, ServerInfo, State,
+    Asked, Bounds, ClusterView, DrainListeners, EndpointView, Explanation, Health, Limits, Provider,
+    ServerInfo, State,
 };
-use forebay_model::{Discovery, Dumped, DumpedState};
+use forebay_model::{Discovery, Dumped, State as Standing};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::{envoy, type_url};
 use forebay_telemetry::{Family, Kind, Snapshot};
@@ -23,7 +25,9 @@ const DRAIN: Duration = Duration::from_secs(15);
 
 pub(crate) async fn serve(shared: Arc<Shared>, socket: TcpListener) {
     let admin = Arc::new(Admin { shared, runtime: tokio::runtime::Handle::current() });
-    if let Err(error) = forebay_engine::admin::serve(socket, admin, Bounds::default(), std::future::pending()).await {
+    if let Err(error) =
+        forebay_engine::admin::serve(socket, admin, Bounds::default(), std::future::pending()).await
+    {
         tracing::error!(%error, "the admin interface ended");
     }
 }
@@ -105,7 +109,12 @@ impl Provider for Admin {
                         max_retries: limits.max_retries.into(),
                     }),
                     facts,
-                    endpoints: cluster.endpoints.list().iter().map(|e| endpoint(e, &cluster.config.discovery)).collect(),
+                    endpoints: cluster
+                        .endpoints
+                        .list()
+                        .iter()
+                        .map(|e| endpoint(e, &cluster.config.discovery))
+                        .collect(),
                 }
             })
             .collect();
@@ -153,7 +162,7 @@ impl Provider for Admin {
     }
 }
 
-fn endpoint(endpoint: &forebay_model::Endpoint, discovery: &Discovery) -> EndpointView {
+fn endpoint(endpoint: &Endpoint, discovery: &Discovery) -> EndpointView {
     let hostname = match discovery {
         Discovery::StrictDns(dns) | Discovery::LogicalDns(dns) => {
             dns.hosts.first().map(|h| h.host.to_string()).unwrap_or_default()
@@ -172,11 +181,11 @@ fn endpoint(endpoint: &forebay_model::Endpoint, discovery: &Discovery) -> Endpoi
 /// One resource with how it stands. Its content is shown as the program reads it.
 fn resource(dumped: &Dumped) -> Value {
     let (status, error) = match &dumped.state {
-        DumpedState::Acked => ("ACKED", Value::Null),
-        DumpedState::Nacked { version, message } => {
+        Standing::Acked => ("ACKED", Value::Null),
+        Standing::Nacked { version, message } => {
             ("NACKED", json!({ "version_info": &**version, "details": message }))
         }
-        DumpedState::Warming(reason) => ("REQUESTED", json!({ "details": reason })),
+        Standing::Warming(reason) => ("REQUESTED", json!({ "details": reason })),
     };
     let mut view = json!({
         "name": &*dumped.name,

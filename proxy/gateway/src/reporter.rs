@@ -96,7 +96,11 @@ fn stat(name: &str, concurrency: f64, rate: f64) -> Stat {
 }
 
 fn message(revision: &Revision, stat: Stat) -> WireStatMessage {
-    WireStatMessage { namespace: revision.namespace.to_string(), name: revision.name.to_string(), stat: Some(stat) }
+    WireStatMessage {
+        namespace: revision.namespace.to_string(),
+        name: revision.name.to_string(),
+        stat: Some(stat),
+    }
 }
 
 fn send(
@@ -119,7 +123,9 @@ async fn keep_connected(url: Arc<str>, mut messages: mpsc::UnboundedReceiver<Wir
     let mut pause = Duration::from_millis(100);
     let mut told = false;
     loop {
-        match tokio::time::timeout(Duration::from_secs(3), tokio_tungstenite::connect_async(url.as_ref())).await {
+        match tokio::time::timeout(Duration::from_secs(3), tokio_tungstenite::connect_async(url.as_ref()))
+            .await
+        {
             Ok(Ok((socket, _))) => {
                 debug!(%url, "reporting load to the autoscaler");
                 if told {

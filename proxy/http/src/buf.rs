@@ -130,7 +130,11 @@ impl Buf {
 
     /// Reads once into the free space; 0 is the end of the stream. The caller makes sure there is room.
     #[inline]
-    pub fn poll_read<R: AsyncRead + Unpin>(&mut self, io: &mut R, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub fn poll_read<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         if self.end == self.data.len() {
             self.compact();
         }

@@ -223,9 +223,11 @@ impl Head {
     /// The first value of a header by its lower-case name.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
         match Known::of(name) {
-            Known::Other => {
-                self.fields.iter().find(|f| !f.dead && self.bytes(f.name) == name).map(|f| self.bytes(f.value))
-            }
+            Known::Other => self
+                .fields
+                .iter()
+                .find(|f| !f.dead && self.bytes(f.name) == name)
+                .map(|f| self.bytes(f.value)),
             known => self.known(known),
         }
     }
@@ -246,7 +248,9 @@ impl Head {
         if !self.has(known) {
             return false;
         }
-        self.iter().filter(|(_, _, k)| *k == known).any(|(_, v, _)| tokens(v).any(|t| t.eq_ignore_ascii_case(token)))
+        self.iter()
+            .filter(|(_, _, k)| *k == known)
+            .any(|(_, v, _)| tokens(v).any(|t| t.eq_ignore_ascii_case(token)))
     }
 
     // === editing

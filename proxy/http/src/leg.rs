@@ -73,7 +73,12 @@ impl Flow {
 
     /// Moves what can be moved; ready when the end has reached the sink's transport. Whatever was taken is flushed before
     /// waiting for more, so that a token stream is not held back.
-    pub fn poll<S: Source, D: Sink>(&mut self, cx: &mut Context<'_>, from: &mut S, to: &mut D) -> Poll<Result<(), Wrong>> {
+    pub fn poll<S: Source, D: Sink>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut S,
+        to: &mut D,
+    ) -> Poll<Result<(), Wrong>> {
         loop {
             match self.state {
                 State::Open => match from.poll_piece(cx) {

@@ -83,9 +83,8 @@ fn find_escape(path: &[u8], wanted: &[&[u8; 2]]) -> bool {
 }
 
 fn needs_normalising(path: &[u8]) -> bool {
-    memchr::memchr3(b'.', b'%', b'\\', path).is_some_and(|_| {
-        path.contains(&b'\\') || path.contains(&b'%') || path.windows(2).any(|w| w == b"/.")
-    })
+    memchr::memchr3(b'.', b'%', b'\\', path)
+        .is_some_and(|_| path.contains(&b'\\') || path.contains(&b'%') || path.windows(2).any(|w| w == b"/."))
 }
 
 fn unescape(path: &[u8], which: impl Fn(u8) -> bool) -> Vec<u8> {

@@ -52,9 +52,10 @@ impl Timer {
         &self.0.clock
     }
 
-    /// A timeout so long after the clock's last tick.
+    /// A timeout so long from now. Reads the clock: counting from its last tick would let a worker that just woke from
+    /// an hour's idling start timeouts that are over already. Who knows the time uses `at`.
     pub fn after(&self, duration: Duration) -> Timeout {
-        self.at(self.0.clock.now().after(duration))
+        self.at(self.0.clock.tick().after(duration))
     }
 
     /// A timeout at a moment.
@@ -137,9 +138,9 @@ impl Timeout {
         (self.deadline != NEVER).then_some(self.deadline)
     }
 
-    /// Starts anew: so long after the clock's last tick. The task that polled it last is woken then.
+    /// Starts anew: so long from now. Reads the clock, as `Timer::after`. The task that polled it last is woken then.
     pub fn reset(&mut self, duration: Duration) {
-        self.reset_at(self.timer.0.clock.now().after(duration));
+        self.reset_at(self.timer.0.clock.tick().after(duration));
     }
 
     /// Starts anew, for a moment.

@@ -68,7 +68,12 @@ impl Pools {
     }
 
     /// Opens an HTTP/1.1 connection.
-    pub async fn open(&self, endpoint: EndpointId, address: SocketAddr, timeout: Duration) -> Result<Leg, ConnectError> {
+    pub async fn open(
+        &self,
+        endpoint: EndpointId,
+        address: SocketAddr,
+        timeout: Duration,
+    ) -> Result<Leg, ConnectError> {
         self.by.borrow_mut().entry(endpoint).or_default();
         let io = connect(address, timeout).await?;
         Ok(Leg::new(io, self.buffers.clone(), None))

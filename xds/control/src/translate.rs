@@ -4,7 +4,7 @@
 //! | Knative | resource |
 //! |---|---|
 //! | the installation | Listener `gateway`, RouteConfiguration `services` |
-//! | KIngress | VirtualHosts `services/<namespace>/<name>…`, one per group of hosts that share paths |
+//! | KIngress | VirtualHosts `services/<namespace>.<name>…`, one per group of hosts that share paths |
 //! | Revision | Cluster `<namespace>/<revision>` |
 //! | the revision's ready replicas | ClusterLoadAssignment of the same name |
 
@@ -16,6 +16,7 @@ mod wrap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use cluster::{cluster, cluster_name};
 pub use endpoints::{Endpoint, assignment};
@@ -40,6 +41,16 @@ pub struct Settings {
     pub max_waiting: u32,
     /// Bytes that the requests waiting for one revision may hold together.
     pub max_waiting_bytes: u64,
+    /// How long a request may wait, where its revision's own clocks are longer.
+    pub wait_timeout: Duration,
+    /// Bytes of a request's head; a part of a KiB counts as one.
+    pub max_header_bytes: u64,
+    /// Header fields of a request.
+    pub max_headers: u32,
+    /// How long a request's head may take to arrive.
+    pub header_timeout: Duration,
+    /// How long a connection may idle between requests.
+    pub idle_timeout: Duration,
 }
 
 /// A file of requests.
@@ -65,6 +76,11 @@ impl Settings {
             report: None,
             max_waiting: Self::MAX_WAITING,
             max_waiting_bytes: Self::MAX_WAITING_BYTES,
+            wait_timeout: Duration::from_secs(300),
+            max_header_bytes: 60 << 10,
+            max_headers: 100,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(3600),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Guest {
         stream: &mut wire::Stream<V>,
         request: V::Request,
     ) -> Result<(), Refusal> {
-        let result = stream.receive(request, &self.store.lock().tables);
+        let result = stream.receive(request, &self.store.lock().tables, Instant::now());
         if self.node != stream.node().id {
             self.node.clone_from(&stream.node().id);
             let agent = stream.node().user_agent_name.as_str();

@@ -35,13 +35,20 @@ impl Kind {
         KINDS.iter().find(|(known, _)| message(known) == wanted).map_or(Kind::Other, |&(_, kind)| kind)
     }
 
-    /// In state of the world a response lists everything there is, so what it leaves out is gone; and a first request
-    /// without names asks for everything. True for listeners and clusters only.
+    /// In state of the world a response lists everything there is, so what it leaves out is gone. True for listeners and
+    /// clusters only.
     pub const fn is_listed_in_full(self) -> bool {
         matches!(self, Kind::Cluster | Kind::Listener)
     }
 
-    /// A subscribed name `a` also matches every resource `a/...` (Envoy's namespace matching, VHDS only).
+    /// A first request without names asks for everything. So it always was for listeners and clusters; and Envoy opens
+    /// VHDS without a name, since the namespace it means is not a resource (`NewGrpcMuxImpl::updateWatch`), and expects
+    /// virtual hosts to be pushed.
+    pub const fn is_opened_without_names(self) -> bool {
+        matches!(self, Kind::Cluster | Kind::Listener | Kind::VirtualHost)
+    }
+
+    /// A subscribed name `a` also matches every resource `a/...` (as Envoy matches namespaces on its side, VHDS only).
     pub const fn has_namespaces(self) -> bool {
         matches!(self, Kind::VirtualHost)
     }

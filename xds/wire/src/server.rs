@@ -34,6 +34,10 @@ use order::Horizons;
 /// shorter than its warming time-out of 15 s.
 pub const HOLD: Duration = Duration::from_secs(10);
 
+/// How long removals that a returning client must be told of wait at least. Half a second: by then it has asked for all
+/// its types, and those that refer to what is removed hold it back until they have let go.
+pub const RETURN: Duration = Duration::from_millis(500);
+
 /// Bytes of resources after which a response that may be split is. 2 MiB: under gRPC's default receive limit of 4 MiB, and
 /// a bound on the copy that waits in the transport.
 pub const CHUNK: usize = 2 * 1024 * 1024;
@@ -107,8 +111,8 @@ pub trait Variant: Sized {
     type Response;
     /// Takes a request apart.
     fn parse(request: Self::Request) -> Ask;
-    /// Applies a request's wishes to its type. `fresh` is the first of the type on this stream.
-    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, fresh: bool, answers: bool, catalog: &C);
+    /// Applies a request's wishes to its type.
+    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, moment: Moment, catalog: &C);
     /// The next response of a type, if there is something to say.
     fn respond<C: Catalog>(
         lane: &mut Lane,
@@ -116,6 +120,16 @@ pub trait Variant: Sized {
         nonce: String,
         catalog: &C,
     ) -> Option<Sent<Self::Response>>;
+}
+
+/// When a request came.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// It is the first of its type on this stream.
+    pub(crate) fresh: bool,
+    /// It answers a response.
+    pub(crate) answers: bool,
+    pub(crate) now: Instant,
 }
 
 /// A request without the differences of the variants.
@@ -132,8 +146,6 @@ pub struct Ask {
     pub(crate) held: std::collections::HashMap<String, String>,
     /// State of the world: the version accepted last.
     pub(crate) version: String,
-    /// State of the world: a request that names an old nonce says nothing, not even its names.
-    pub(crate) void_when_stale: bool,
 }
 
 /// A response and what is in it.
@@ -185,6 +197,7 @@ impl<V: Variant> Stream<V> {
         &mut self,
         request: V::Request,
         catalog: &C,
+        now: Instant,
     ) -> Result<Option<Answered>, Refusal> {
         let mut ask = V::parse(request);
         if ask.type_url.is_empty() {
@@ -195,13 +208,12 @@ impl<V: Variant> Stream<V> {
         }
         let (at, fresh) = self.lane(&ask.type_url);
         let Some(lane) = self.lanes.get_mut(at) else { return Ok(None) };
-        // A nonce of another stream (a client that forgot to forget) or of an older response answers nothing.
+        // A nonce of another stream (a client that forgot to forget) or of an older response answers nothing. Its names
+        // count all the same, also in state of the world, where others ignore them: requests come in order, and were one
+        // passed over that drops a name, the next that has it again would not look like a new wish.
         let answers = lane.in_flight.as_ref().is_some_and(|flight| flight.nonce == ask.nonce);
-        let stale = !fresh && !ask.nonce.is_empty() && ask.nonce != lane.last_nonce;
         let answered = if answers { lane.answered(ask.error.take()) } else { None };
-        if !(stale && ask.void_when_stale) {
-            V::absorb(lane, ask, fresh, answers, catalog);
-        }
+        V::absorb(lane, ask, Moment { fresh, answers, now }, catalog);
         Ok(answered)
     }
 
@@ -238,14 +250,13 @@ impl<V: Variant> Stream<V> {
         }
     }
 
-    /// When to poll again although nothing happened: a type that does not answer stops holding others back.
+    /// When to poll again although nothing happened: a type that does not answer stops holding others back, or removals
+    /// have waited long enough.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.lanes
-            .iter()
-            .filter_map(|lane| lane.in_flight.as_ref())
-            .map(|f| f.at + HOLD)
-            .filter(|at| *at > now)
-            .min()
+        let held =
+            self.lanes.iter().filter_map(|lane| lane.in_flight.as_ref()).map(|flight| flight.at + HOLD);
+        let gone = self.lanes.iter().filter_map(|lane| lane.removals_from);
+        held.chain(gone).filter(|at| *at > now).min()
     }
 
     /// Where each type stands.

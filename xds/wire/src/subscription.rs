@@ -10,7 +10,7 @@ pub const WILDCARD: &str = "*";
 /// What one stream asked for, of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
-    /// The first request named nothing: everything (LDS and CDS only). The same as a subscription to `*`, but only while
+    /// The first request named nothing: everything (LDS, CDS, VHDS). The same as a subscription to `*`, but only while
     /// no name was ever given on this stream; after that an empty list means "nothing" (xDS protocol, "wildcard").
     Legacy,
     /// Names, and whether `*` is among them. In delta a name does not end the wildcard; only dropping `*` does.
@@ -36,7 +36,7 @@ impl Subscription {
             empty = false;
             subscription.add(name);
         }
-        if empty && legacy_allowed && kind.is_listed_in_full() { Self::Legacy } else { subscription }
+        if empty && legacy_allowed && kind.is_opened_without_names() { Self::Legacy } else { subscription }
     }
 
     /// Adds a name or `*`; true when it was not there. Legacy turns into the explicit form and stays a wildcard.

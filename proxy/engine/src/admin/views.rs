@@ -174,7 +174,7 @@ impl Names {
 /// The name of one entry of a section: its own, or that of the configuration it wraps.
 fn name_of(resource: &Value) -> Option<&str> {
     let fields = resource.as_object()?;
-    let direct = fields.get("name").and_then(Value::as_str);
+    let direct = ["name", "cluster_name"].iter().find_map(|field| fields.get(*field)?.as_str());
     direct.or_else(|| {
         let inner =
             ["cluster", "listener", "route_config", "endpoint_config", "virtual_host", "active_state"];

@@ -83,7 +83,9 @@ async fn next(
         match leg.poll_request(cx, &mut spare.req, &limits) {
             Poll::Ready(Ok(Some(meta))) => return Poll::Ready(Next::Request(spare, meta)),
             Poll::Ready(Ok(None)) => return Poll::Ready(Next::End),
-            Poll::Ready(Err(HeadError::Reject(why))) => return Poll::Ready(Next::Bad(spare, Fault::Head(why))),
+            Poll::Ready(Err(HeadError::Reject(why))) => {
+                return Poll::Ready(Next::Bad(spare, Fault::Head(why)));
+            }
             Poll::Ready(Err(_)) => return Poll::Ready(Next::End),
             Poll::Pending => {}
         }
@@ -142,4 +144,3 @@ async fn linger(worker: &Rc<Worker>, on: &Rc<Listening>, leg: &mut Leg) {
     })
     .await;
 }
-

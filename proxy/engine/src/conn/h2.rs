@@ -47,7 +47,12 @@ async fn streams(
     peer: &Peer,
     mut connection: h2::server::Connection<TcpStream, Bytes>,
 ) {
-    let peer = Rc::new(Peer { remote: peer.remote, local: peer.local, text: peer.text.clone(), connection: peer.connection });
+    let peer = Rc::new(Peer {
+        remote: peer.remote,
+        local: peer.local,
+        text: peer.text.clone(),
+        connection: peer.connection,
+    });
     let streams = Rc::new(Streams::default());
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();

@@ -39,6 +39,7 @@ pub(crate) struct HttpState {
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) stats: HttpStats,
     pub(crate) logs: Vec<RefCell<LogWriter>>,
+    files: Vec<LogFile>,
     /// Whether a log line may ask for the route's name.
     pub(crate) logs_routes: bool,
     pub(crate) path_rules: Rules,
@@ -83,6 +84,7 @@ impl HttpState {
         let stats = same.map_or_else(|| worker.stats.http(&manager.stat_prefix), |b| b.stats.clone());
         let mut logs_routes = false;
         let mut logs = Vec::new();
+        let mut files = Vec::new();
         for config in &manager.access_logs {
             logs_routes |= config.format.as_deref().is_some_and(|f| f.contains("ROUTE_NAME"));
             let format = match &config.format {
@@ -90,7 +92,10 @@ impl HttpState {
                 None => Ok(Format::default()),
             };
             match (format, LogFile::open(&*config.path)) {
-                (Ok(format), Ok(file)) => logs.push(RefCell::new(file.writer(Arc::new(format)))),
+                (Ok(format), Ok(file)) => {
+                    logs.push(RefCell::new(file.writer(Arc::new(format))));
+                    files.push(file);
+                }
                 // The model has compiled the format already; a file may still be refused. Requests are served without it.
                 (Err(error), _) => tracing::warn!(%error, "an access log is not written"),
                 (_, Err(error)) => tracing::warn!(%error, "an access log is not written"),
@@ -103,6 +108,7 @@ impl HttpState {
         Rc::new(Self {
             stats,
             logs,
+            files,
             logs_routes,
             path_rules: crate::exchange::path_rules(manager),
             limits: Limits {
@@ -119,9 +125,16 @@ impl HttpState {
     pub(crate) fn server_header(&self, res: &mut Head) {
         match &self.manager.server_header {
             ServerHeader::Overwrite(name) => res.set(b"server", name.as_bytes()),
-            ServerHeader::AppendIfAbsent(name) if !res.has(Known::Server) => res.push(b"server", name.as_bytes()),
+            ServerHeader::AppendIfAbsent(name) if !res.has(Known::Server) => {
+                res.push(b"server", name.as_bytes())
+            }
             ServerHeader::AppendIfAbsent(_) | ServerHeader::PassThrough => {}
         }
+    }
+
+    /// Opens the log files anew.
+    pub(crate) fn reopen_logs(&self) {
+        self.files.iter().for_each(LogFile::reopen);
     }
 
     /// Hands buffered log lines to their files' threads.
@@ -166,13 +179,21 @@ pub(crate) fn configure(
         return;
     }
     let http = HttpState::new(worker, &config.http, known.map(|k| k.http()).as_deref());
-    let listening =
-        Rc::new(Listening { name: name.clone(), http: RefCell::new(http), closed: Cell::new(false), close: Notify::new() });
+    let listening = Rc::new(Listening {
+        name: name.clone(),
+        http: RefCell::new(http),
+        closed: Cell::new(false),
+        close: Notify::new(),
+    });
     listeners.borrow_mut().push(listening.clone());
     for socket in mine {
         match Acceptor::new(socket, worker.limit.clone()) {
-            Ok(acceptor) => drop(tokio::task::spawn_local(accept(worker.clone(), listening.clone(), acceptor))),
-            Err(error) => tracing::error!(listener = %name, %error, "a worker cannot take over a listening socket"),
+            Ok(acceptor) => {
+                drop(tokio::task::spawn_local(accept(worker.clone(), listening.clone(), acceptor)))
+            }
+            Err(error) => {
+                tracing::error!(listener = %name, %error, "a worker cannot take over a listening socket")
+            }
         }
     }
 }

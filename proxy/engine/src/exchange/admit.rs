@@ -135,7 +135,9 @@ impl Watch {
                     Poll::Ready(Gone::HalfClosed) => {
                         let mut interim = forebay_http::Head::default();
                         interim.status = 100;
-                        if client.inform(&interim).is_err() || matches!(client.poll_flush(cx), Poll::Ready(Err(_))) {
+                        if client.inform(&interim).is_err()
+                            || matches!(client.poll_flush(cx), Poll::Ready(Err(_)))
+                        {
                             return Poll::Ready(());
                         }
                         let after = Duration::from_millis(5);

@@ -84,7 +84,15 @@ pub(super) async fn until_answered<C: Client>(
                 match attempt(worker, state, &cluster, place.endpoint(), x, client, &mut upload).await {
                     Ok((up, framing, keep_alive)) => {
                         let state = state.clone();
-                        return Ok(Answered { up, framing, keep_alive, upload, endpoint, state, _place: place });
+                        return Ok(Answered {
+                            up,
+                            framing,
+                            keep_alive,
+                            upload,
+                            endpoint,
+                            state,
+                            _place: place,
+                        });
                     }
                     Err(Failed { fault, stale }) => {
                         let again = match fault.reply().retry {
@@ -150,7 +158,12 @@ impl Place {
     }
 }
 
-fn place(worker: &Worker, cluster: &Target, avoid: Option<u64>, permit: Option<Permit>) -> Result<Place, Option<Permit>> {
+fn place(
+    worker: &Worker,
+    cluster: &Target,
+    avoid: Option<u64>,
+    permit: Option<Permit>,
+) -> Result<Place, Option<Permit>> {
     match permit {
         Some(permit) => cluster.endpoints.seat(&worker.rng, avoid, permit).map(Place::Seat).map_err(Some),
         None => cluster.endpoints.pick(&worker.rng, avoid).map(Place::Lease).ok_or(None),
@@ -158,7 +171,12 @@ fn place(worker: &Worker, cluster: &Target, avoid: Option<u64>, permit: Option<P
 }
 
 /// Waits a little before the next try, unless the client goes or a clock runs out.
-async fn rest<C: Client>(worker: &Rc<Worker>, pause: Duration, x: &mut Exchange, client: &mut C) -> Result<(), Fault> {
+async fn rest<C: Client>(
+    worker: &Rc<Worker>,
+    pause: Duration,
+    x: &mut Exchange,
+    client: &mut C,
+) -> Result<(), Fault> {
     let mut sleep = pin!(tokio::time::sleep(pause));
     let mut watch = Watch::default();
     poll_fn(|cx| {
@@ -209,13 +227,14 @@ async fn attempt<C: Client>(
     x.upstream = Some(endpoint.address);
     stats.inc(Cluster::UpstreamRqTotal);
     stats.inc(Cluster::UpstreamRqActive);
-    let (mut up, reused) = match lease_connection(worker, stats, cluster, endpoint.id, endpoint.address, x, client).await {
-        Ok(leased) => leased,
-        Err(fault) => {
-            stats.dec(Cluster::UpstreamRqActive);
-            return Err(fault.into());
-        }
-    };
+    let (mut up, reused) =
+        match lease_connection(worker, stats, cluster, endpoint.id, endpoint.address, x, client).await {
+            Ok(leased) => leased,
+            Err(fault) => {
+                stats.dec(Cluster::UpstreamRqActive);
+                return Err(fault.into());
+            }
+        };
     x.times.sent = Some(worker.clock.now().since(x.times.start));
     match until_head(worker, x, client, &mut up, upload).await {
         Ok((framing, keep_alive)) => Ok((up, framing, keep_alive)),
@@ -313,7 +332,9 @@ fn connect_fault(stats: &ClusterStats, error: &ConnectError) -> Fault {
 }
 
 fn h2_fault(error: &h2::Error) -> Fault {
-    if error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR)) {
+    if error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        || (error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR))
+    {
         Fault::UpstreamRefused
     } else if error.is_library() && !error.is_io() {
         Fault::UpstreamProtocol
@@ -352,7 +373,9 @@ async fn until_head<C: Client>(
             Upload::Live(flow) if !flow.is_done() => {
                 let before = flow.bytes;
                 match flow.poll(cx, client, up) {
-                    Poll::Ready(Ok(())) => x.times.request_end = Some(worker.clock.now().since(x.times.start)),
+                    Poll::Ready(Ok(())) => {
+                        x.times.request_end = Some(worker.clock.now().since(x.times.start))
+                    }
                     Poll::Ready(Err(Wrong::Source(e))) => return Poll::Ready(Err(client_body_fault(&e))),
                     Poll::Ready(Err(Wrong::Sink(_))) => *upload = Upload::Refused,
                     Poll::Pending => {}
@@ -407,7 +430,9 @@ fn poll_head<C: Client>(
                     tracing::debug!(%why, cluster = x.cluster.as_deref().unwrap_or(""), "an endpoint's response is not valid HTTP");
                     return Poll::Ready(Err(Fault::UpstreamProtocol));
                 }
-                Poll::Ready(Err(HeadError::Truncated | HeadError::Io(_))) => return Poll::Ready(Err(Fault::UpstreamReset)),
+                Poll::Ready(Err(HeadError::Truncated | HeadError::Io(_))) => {
+                    return Poll::Ready(Err(Fault::UpstreamReset));
+                }
                 Poll::Pending => return Poll::Pending,
             },
             Up::H2(stream) => {

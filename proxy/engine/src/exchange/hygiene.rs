@@ -83,7 +83,9 @@ fn clean_authority(req: &mut Head, peer: &Peer, strip: StripPort, dot: bool) {
     let (mut host, port) = authority.split_at(colon.unwrap_or(authority.len()));
     let drop_port = match strip {
         StripPort::Any => !port.is_empty(),
-        StripPort::Matching => std::str::from_utf8(port).is_ok_and(|p| p == format!(":{}", peer.local.port())),
+        StripPort::Matching => {
+            std::str::from_utf8(port).is_ok_and(|p| p == format!(":{}", peer.local.port()))
+        }
         StripPort::No => false,
     };
     if dot && let Some(bare) = host.strip_suffix(b".") {
@@ -107,7 +109,8 @@ fn underscores(req: &mut Head, action: Underscores) -> Result<(), Fault> {
     if action == Underscores::Allow {
         return Ok(());
     }
-    let bad: Vec<Vec<u8>> = req.iter().filter(|(n, ..)| n.contains(&b'_')).map(|(n, ..)| n.to_vec()).collect();
+    let bad: Vec<Vec<u8>> =
+        req.iter().filter(|(n, ..)| n.contains(&b'_')).map(|(n, ..)| n.to_vec()).collect();
     if bad.is_empty() {
         return Ok(());
     }

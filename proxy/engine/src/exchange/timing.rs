@@ -60,7 +60,11 @@ impl Clocks {
     /// Ready with the fault of the first clock that ran out before the response began.
     #[inline]
     pub(crate) fn poll_before(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
-        for (clock, fault) in [(&mut self.total, Fault::Timeout), (&mut self.start, Fault::ResponseStartLate), (&mut self.idle, Fault::Idle)] {
+        for (clock, fault) in [
+            (&mut self.total, Fault::Timeout),
+            (&mut self.start, Fault::ResponseStartLate),
+            (&mut self.idle, Fault::Idle),
+        ] {
             if let Some(clock) = clock
                 && clock.poll_expired(cx).is_ready()
             {

@@ -139,7 +139,8 @@ fn size(line: &[u8]) -> Result<u64, BadChunk> {
     let digits = text.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
     // 15 digits: the largest size that cannot overflow when added to anything.
-    if number.is_empty() || number.len() > 15 || !matches!(rest.trim_ascii_start().first(), None | Some(b';')) {
+    if number.is_empty() || number.len() > 15 || !matches!(rest.trim_ascii_start().first(), None | Some(b';'))
+    {
         return Err(BadChunk::Size);
     }
     let digit = |b: &u8| (*b as char).to_digit(16).map_or(0, u64::from);

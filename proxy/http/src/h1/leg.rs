@@ -312,7 +312,8 @@ impl Source for Leg {
                 Incoming::Chunked(chunks) if have > 0 => {
                     let bytes = self.inbuf.as_ref().map(Buf::bytes).unwrap_or_default();
                     let step = chunks.step(bytes)?;
-                    let trailers = matches!(step.then, Then::End).then(|| std::mem::take(&mut chunks.trailers));
+                    let trailers =
+                        matches!(step.then, Then::End).then(|| std::mem::take(&mut chunks.trailers));
                     self.drop_bytes(step.skip);
                     match (step.then, trailers) {
                         (Then::Data(n), _) => return Poll::Ready(Ok(Piece::Data(n))),

@@ -86,7 +86,11 @@ pub struct ResponseMeta {
 }
 
 /// Reads a request head off `bytes`: how many bytes it took, or `None` when more are needed.
-pub fn parse_request(bytes: &[u8], head: &mut Head, limits: &Limits) -> Result<Option<(usize, RequestMeta)>, Reject> {
+pub fn parse_request(
+    bytes: &[u8],
+    head: &mut Head,
+    limits: &Limits,
+) -> Result<Option<(usize, RequestMeta)>, Reject> {
     // One empty line before a request is tolerated (RFC 9112 2.2); httparse skips it.
     let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; TABLE];
     let room = table.get_mut(..limits.headers.min(TABLE)).unwrap_or_default();
@@ -100,7 +104,8 @@ pub fn parse_request(bytes: &[u8], head: &mut Head, limits: &Limits) -> Result<O
     }
     let block = bytes.get(..len).unwrap_or_default();
     only_crlf(block)?;
-    let (method, target, version) = (request.method.unwrap_or_default(), request.path.unwrap_or_default(), request.version);
+    let (method, target, version) =
+        (request.method.unwrap_or_default(), request.path.unwrap_or_default(), request.version);
     head.fill(block);
     head.version = if version == Some(0) { Version::H10 } else { Version::H11 };
     if head.version == Version::H10 && !limits.http10 {
@@ -232,7 +237,9 @@ fn persistent(head: &Head) -> bool {
         return head.version == Version::H11;
     }
     match head.version {
-        Version::H10 => head.has_token(Known::Connection, b"keep-alive") && !head.has_token(Known::Connection, b"close"),
+        Version::H10 => {
+            head.has_token(Known::Connection, b"keep-alive") && !head.has_token(Known::Connection, b"close")
+        }
         _ => !head.has_token(Known::Connection, b"close"),
     }
 }

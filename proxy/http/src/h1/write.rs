@@ -40,7 +40,8 @@ pub fn write_response(head: &Head, framing: Framing, persist: Persist, to: Versi
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
         let mut digits = itoa::Buffer::new();
-        let reason = http::StatusCode::from_u16(head.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
+        let reason =
+            http::StatusCode::from_u16(head.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(digits.format(head.status).as_bytes());
         out.push(b' ');

@@ -74,7 +74,9 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(io::ErrorKind::InvalidInput.into())) };
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+        };
         stream.reserve_capacity(data.len().min(SIZE));
         let room = loop {
             match ready!(stream.poll_capacity(cx)) {
@@ -100,5 +102,9 @@ impl Outgoing {
 }
 
 pub(super) fn into_io(e: h2::Error) -> io::Error {
-    if e.is_io() { e.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()) } else { io::Error::other(e) }
+    if e.is_io() {
+        e.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())
+    } else {
+        io::Error::other(e)
+    }
 }

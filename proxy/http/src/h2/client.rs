@@ -29,7 +29,11 @@ impl ClientStream {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
-        let uri = http::Uri::builder().scheme(scheme).authority(head.authority()).path_and_query(head.path()).build();
+        let uri = http::Uri::builder()
+            .scheme(scheme)
+            .authority(head.authority())
+            .path_and_query(head.path())
+            .build();
         // Both were parsed before; what the `http` crate still refuses is answered as an upstream protocol error.
         *request.uri_mut() = uri.map_err(|_| h2::Error::from(h2::Reason::PROTOCOL_ERROR))?;
         *request.headers_mut() = convert::fields(head);
@@ -56,7 +60,11 @@ impl ClientStream {
     }
 
     /// The response's head, and how its body is framed for HTTP/1.1.
-    pub fn poll_response(&mut self, cx: &mut Context<'_>, head: &mut Head) -> Poll<Result<Framing, h2::Error>> {
+    pub fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut Head,
+    ) -> Poll<Result<Framing, h2::Error>> {
         let Some(response) = &mut self.response else {
             return Poll::Ready(Err(h2::Reason::INTERNAL_ERROR.into()));
         };

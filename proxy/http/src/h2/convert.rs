@@ -24,7 +24,12 @@ pub enum BadRequest {
 }
 
 /// Fills a head from a request, and says how its body is to be framed where framing is needed.
-pub(super) fn request(parts: &http::request::Parts, end: bool, limit: usize, head: &mut Head) -> Result<Framing, BadRequest> {
+pub(super) fn request(
+    parts: &http::request::Parts,
+    end: bool,
+    limit: usize,
+    head: &mut Head,
+) -> Result<Framing, BadRequest> {
     head.clear();
     head.version = Version::H2;
     if parts.method == http::Method::CONNECT {
@@ -59,7 +64,11 @@ pub(super) fn request(parts: &http::request::Parts, end: bool, limit: usize, hea
     match parts.headers.get_all(http::header::CONTENT_LENGTH).iter().collect::<Vec<_>>().as_slice() {
         [] => Ok(Framing::Chunked),
         [one] => {
-            let n = one.to_str().ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+            let n = one
+                .to_str()
+                .ok()
+                .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|t| t.parse().ok());
             n.map(Framing::Length).ok_or(BadRequest::Length)
         }
         _ => Err(BadRequest::Length),
@@ -72,7 +81,10 @@ pub(super) fn response(parts: &http::response::Parts, end: bool, head: &mut Head
     head.version = Version::H2;
     head.status = parts.status.as_u16();
     copy_fields(&parts.headers, head);
-    let length = head.known(Known::ContentLength).and_then(|v| std::str::from_utf8(v).ok()).and_then(|t| t.parse().ok());
+    let length = head
+        .known(Known::ContentLength)
+        .and_then(|v| std::str::from_utf8(v).ok())
+        .and_then(|t| t.parse().ok());
     match (end, length) {
         (true, _) => Framing::None,
         (false, Some(n)) => Framing::Length(n),
@@ -114,7 +126,10 @@ pub(super) fn trailers(map: &HeaderMap) -> Head {
 pub(super) fn fields(head: &Head) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(head.len());
     for (name, value, known) in head.iter() {
-        if matches!(known, Known::Host | Known::TransferEncoding | Known::Connection | Known::Upgrade | Known::KeepAlive) {
+        if matches!(
+            known,
+            Known::Host | Known::TransferEncoding | Known::Connection | Known::Upgrade | Known::KeepAlive
+        ) {
             continue;
         }
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {

@@ -18,7 +18,11 @@ pub const CONNECTION_WINDOW: u32 = 1024 * 1024;
 pub const MAX_STREAMS: u32 = 100;
 
 /// Takes a connection from a client.
-pub async fn accept<T>(io: T, max_streams: u32, header_bytes: u32) -> Result<::h2::server::Connection<T, bytes::Bytes>, ::h2::Error>
+pub async fn accept<T>(
+    io: T,
+    max_streams: u32,
+    header_bytes: u32,
+) -> Result<::h2::server::Connection<T, bytes::Bytes>, ::h2::Error>
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {

@@ -31,13 +31,22 @@ impl ServerStream {
     ) -> (Self, Result<Framing, BadRequest>) {
         let (parts, body) = request.into_parts();
         let framing = convert::request(&parts, body.is_end_stream(), headers, head);
-        (Self { incoming: Incoming::new(body), respond, outgoing: Outgoing { stream: None }, started: false }, framing)
+        (
+            Self {
+                incoming: Incoming::new(body),
+                respond,
+                outgoing: Outgoing { stream: None },
+                started: false,
+            },
+            framing,
+        )
     }
 
     /// Begins the response.
     pub fn start_response(&mut self, head: &Head, end: bool) -> io::Result<()> {
         let mut response = http::Response::new(());
-        *response.status_mut() = http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+        *response.status_mut() =
+            http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
         *response.headers_mut() = convert::fields(head);
         self.started = true;
         let stream = self.respond.send_response(response, end).map_err(into_io)?;
@@ -48,7 +57,8 @@ impl ServerStream {
     /// Sends an interim response.
     pub fn inform(&mut self, head: &Head) -> io::Result<()> {
         let mut response = http::Response::new(());
-        *response.status_mut() = http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::CONTINUE);
+        *response.status_mut() =
+            http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::CONTINUE);
         *response.headers_mut() = convert::fields(head);
         self.respond.send_informational(response).map_err(into_io)
     }

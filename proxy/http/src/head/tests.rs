@@ -22,7 +22,10 @@ fn fields_keep_their_order_and_repeats() {
     assert_eq!(head.values(b"accept").collect::<Vec<_>>(), [b"a", b"b"]);
     assert_eq!(head.get(b"content-length"), Some(&b"3"[..]));
     assert!(head.has_token(Known::Connection, b"x-secret"));
-    assert_eq!((head.method(), head.path(), head.authority()), (&b"GET"[..], &b"/a?b"[..], &b"example.com"[..]));
+    assert_eq!(
+        (head.method(), head.path(), head.authority()),
+        (&b"GET"[..], &b"/a?b"[..], &b"example.com"[..])
+    );
 }
 
 #[test]
@@ -30,10 +33,11 @@ fn hop_by_hop_goes_with_what_connection_names_but_never_the_framing() {
     let mut head = sample();
     head.strip_hop_by_hop();
     let left: Vec<_> = head.iter().map(|(n, v, _)| (n.to_vec(), v.to_vec())).collect();
-    let want: Vec<(Vec<u8>, Vec<u8>)> = [("content-length", "3"), ("accept", "a"), ("accept", "b"), ("te", "trailers")]
-        .iter()
-        .map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec()))
-        .collect();
+    let want: Vec<(Vec<u8>, Vec<u8>)> =
+        [("content-length", "3"), ("accept", "a"), ("accept", "b"), ("te", "trailers")]
+            .iter()
+            .map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec()))
+            .collect();
     assert_eq!(left, want);
 }
 
@@ -56,5 +60,10 @@ fn set_replaces_every_line_and_append_makes_one() {
 fn a_cleared_head_is_new() {
     let mut head = sample();
     head.clear();
-    assert!(head.is_empty() && head.method().is_empty() && head.authority().is_empty() && head.get(b"accept").is_none());
+    assert!(
+        head.is_empty()
+            && head.method().is_empty()
+            && head.authority().is_empty()
+            && head.get(b"accept").is_none()
+    );
 }

@@ -42,7 +42,6 @@ fn a_nearer_timeout_is_not_held_up_by_a_farther_one() {
         let waiting = tokio::task::spawn_local(far);
         tokio::task::yield_now().await;
         assert_eq!(timer.len(), 1);
-        timer.clock().tick();
         timer.after(ms(20)).await;
         waiting.abort();
         let _ = waiting.await;
@@ -114,5 +113,16 @@ fn thousands_at_once_all_fire() {
         }
         assert!(timer.is_empty());
         assert!(size_of::<Timeout>() <= 24);
+    });
+}
+
+#[test]
+fn a_worker_that_slept_starts_timeouts_from_now() {
+    run(async |timer| {
+        // Nothing ticked the clock meanwhile.
+        std::thread::sleep(ms(60));
+        let begun = Instant::now();
+        timer.after(ms(40)).await;
+        assert!(begun.elapsed() >= ms(40));
     });
 }

@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,20 +26,26 @@ const QUEUE: usize = 64;
 /// How often one file's trouble is told at most.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// A log file. Clones share it; it lives until closed.
+/// A log file and its thread. Clones share it; the thread ends, everything written, when the last of them and of its
+/// writers is gone.
 #[derive(Clone)]
-pub struct LogFile {
+pub struct LogFile(Arc<Shared>);
+
+pub(super) struct Shared {
     queue: SyncSender<Message>,
     lost: Arc<AtomicU64>,
-    path: Arc<Path>,
+    path: PathBuf,
 }
 
 impl LogFile {
     /// Opens (creates, appends to) `path` and starts its thread. `/dev/stdout` and `/dev/stderr` mean the process's own
     /// streams, also where they are sockets or owned by another user.
+    ///
+    /// One path should be opened once, through [`Files`](super::Files): two threads that write to one pipe can tear each
+    /// other's lines.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
-        let path: Arc<Path> = Arc::from(path.into());
-        let failed = |source| OpenError { path: path.to_path_buf(), source };
+        let path = path.into();
+        let failed = |source| OpenError { path: path.clone(), source };
         let file = open(&path).map_err(failed)?;
         let (queue, messages) = mpsc::sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
@@ -48,7 +54,15 @@ impl LogFile {
             .name("access-log".into())
             .spawn(move || writer.run(&messages))
             .map_err(failed)?;
-        Ok(Self { queue, lost, path })
+        Ok(Self(Arc::new(Shared { queue, lost, path })))
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(weak: &Weak<Shared>) -> Option<Self> {
+        weak.upgrade().map(Self)
     }
 
     /// A writer for one worker: moves into its thread.
@@ -59,17 +73,17 @@ impl LogFile {
     /// Closes and opens the file by its name, for log rotation. Keeps the old one if that fails.
     pub fn reopen(&self) {
         // A full queue: the thread is stuck in the very file that is to be left. It will be told on the next call.
-        let _ = self.queue.try_send(Message::Reopen);
+        let _ = self.0.queue.try_send(Message::Reopen);
     }
 
     /// Lines lost because the queue was full or the file refused them.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Relaxed)
+        self.0.lost.load(Relaxed)
     }
 
     /// The file's name.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// Waits until everything handed over before is written, `patience` at most. Blocks: not for workers. Returns
@@ -79,7 +93,7 @@ impl LogFile {
         let (done, written) = mpsc::sync_channel(1);
         let mut message = Message::Flush(done);
         loop {
-            match self.queue.try_send(message) {
+            match self.0.queue.try_send(message) {
                 Ok(()) => break,
                 Err(TrySendError::Disconnected(_)) => return false,
                 Err(TrySendError::Full(back)) if Instant::now() < until => {
@@ -147,10 +161,10 @@ impl LogWriter {
         }
         let lines = std::mem::take(&mut self.lines);
         let bytes = std::mem::take(&mut self.buffer);
-        match self.file.queue.try_send(Message::Lines { bytes, lines }) {
+        match self.file.0.queue.try_send(Message::Lines { bytes, lines }) {
             Ok(()) => {}
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                self.file.lost.fetch_add(lines, Relaxed);
+                self.file.0.lost.fetch_add(lines, Relaxed);
                 // The buffer is as good as new for the next lines.
                 if let Message::Lines { mut bytes, .. } = message {
                     bytes.clear();
@@ -176,7 +190,7 @@ enum Message {
 /// The thread's side.
 struct Writer {
     file: File,
-    path: Arc<Path>,
+    path: PathBuf,
     lost: Arc<AtomicU64>,
     /// When trouble was last told.
     told: Option<Instant>,

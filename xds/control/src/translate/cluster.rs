@@ -81,7 +81,14 @@ fn facts(key: &RevisionKey, revision: &Revision, settings: &Settings) -> Struct 
         ("container_concurrency", number_value(spec.container_concurrency.into())),
         ("max_waiting", number_value(settings.max_waiting.into())),
         ("max_waiting_bytes", number_value(settings.max_waiting_bytes as f64)),
-        ("wait_timeout_ms", millis(wait_seconds(spec.timeout_seconds, spec.response_start_timeout_seconds))),
+        (
+            "wait_timeout_ms",
+            number_value(wait(
+                spec.timeout_seconds,
+                spec.response_start_timeout_seconds,
+                settings.wait_timeout,
+            )),
+        ),
         ("timeout_ms", millis(spec.timeout_seconds)),
         ("response_start_timeout_ms", millis(spec.response_start_timeout_seconds)),
         ("idle_timeout_ms", millis(spec.idle_timeout_seconds)),
@@ -94,9 +101,11 @@ fn facts(key: &RevisionKey, revision: &Revision, settings: &Settings) -> Struct 
     Struct { fields }
 }
 
-/// A request waits as long as it might have taken: Knative's activator knows no other bound either.
-fn wait_seconds(timeout: u32, response_start: u32) -> u32 {
-    if response_start == 0 { timeout } else { response_start.min(timeout) }
+/// In milliseconds. A request waits no longer than it might have taken (Knative's activator knows no other bound), nor than
+/// the installation lets it.
+fn wait(timeout: u32, response_start: u32, most: Duration) -> f64 {
+    let seconds = if response_start == 0 { timeout } else { response_start.min(timeout) };
+    Duration::from_secs(seconds.into()).min(most).as_millis() as f64
 }
 
 fn text_value(text: &str) -> Value {

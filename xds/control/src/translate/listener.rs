@@ -11,6 +11,7 @@ use forebay_proto::envoy::extensions::access_loggers::file::v3::{
 };
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+use forebay_proto::google::protobuf::UInt32Value;
 
 use super::wrap::{address, ads, any, duration, yes};
 use super::{AccessLog, LISTENER, ROUTES, Settings};
@@ -37,7 +38,7 @@ pub fn listener(settings: &Settings) -> pb::Listener {
 }
 
 fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
-    use hcm::http_connection_manager::{RouteSpecifier, UpgradeConfig};
+    use hcm::http_connection_manager::{PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig};
     hcm::HttpConnectionManager {
         stat_prefix: "ingress_http".to_owned(),
         http_filters: vec![hcm::HttpFilter {
@@ -53,6 +54,19 @@ fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
         // Off: what may be slow is decided per revision, by its own timeouts.
         stream_idle_timeout: duration(Duration::ZERO),
         upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        // The hardened edge of Envoy's best practices.
+        normalize_path: yes(),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect as i32,
+        max_request_headers_kb: u32::try_from(settings.max_header_bytes.div_ceil(1024))
+            .ok()
+            .map(|value| UInt32Value { value }),
+        request_headers_timeout: duration(settings.header_timeout),
+        common_http_protocol_options: Some(core::HttpProtocolOptions {
+            idle_timeout: duration(settings.idle_timeout),
+            max_headers_count: Some(UInt32Value { value: settings.max_headers }),
+            ..Default::default()
+        }),
         http_protocol_options: Some(core::Http1ProtocolOptions {
             accept_http_10: true,
             ..Default::default()
@@ -79,12 +93,17 @@ fn access_log(log: &AccessLog) -> accesslog::AccessLog {
     }
 }
 
+/// What Knative's components say to each other; from a client it would be a lie. Splits overwrite the rest of these words.
+const OURS: [&str; 5] =
+    ["k-network-hash", "k-network-probe", "k-proxy-request", "k-kubelet-probe", "k-passthrough-lb"];
+
 /// The route configuration: no virtual host of its own, all by VHDS, so that one changed Service is one small resource.
 pub fn route_configuration() -> route::RouteConfiguration {
     route::RouteConfiguration {
         name: ROUTES.to_owned(),
         vhds: Some(route::Vhds { config_source: ads() }),
         ignore_port_in_host_matching: true,
+        request_headers_to_remove: OURS.iter().map(ToString::to_string).collect(),
         ..Default::default()
     }
 }

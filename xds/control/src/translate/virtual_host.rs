@@ -11,8 +11,8 @@ use forebay_proto::envoy::r#type::matcher::v3 as matcher;
 use super::ROUTES;
 use super::wrap::{duration, number, yes};
 
-/// The virtual hosts of a Route's KIngress, named `services/<namespace>/<name>` and, where tags have hosts of their own,
-/// `services/<namespace>/<name>/<first host>`.
+/// The virtual hosts of a Route's KIngress, named `services/<namespace>.<name>` and, where tags have hosts of their own,
+/// `services/<namespace>.<name>.<first host>`.
 pub fn virtual_hosts(ingress: &Ingress) -> Vec<pb::VirtualHost> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for host in hosts(ingress) {
@@ -100,8 +100,9 @@ impl Group<'_> {
         pb::VirtualHost {
             // Envoy removes a virtual host by the resource's name, so it has to be the host's own as well.
             name: match part {
-                Some(part) => format!("{ROUTES}/{key}/{part}"),
-                None => format!("{ROUTES}/{key}"),
+                // No slash but the first: what stands before the last one is the namespace that VHDS subscribes to.
+                Some(part) => format!("{ROUTES}/{}.{}.{part}", key.namespace, key.name),
+                None => format!("{ROUTES}/{}.{}", key.namespace, key.name),
             },
             domains: self.hosts.iter().map(|host| host.to_string()).collect(),
             routes: paths.iter().map(|path| path.route()).collect(),

@@ -35,6 +35,9 @@ pub(super) struct TypeState {
     pub(super) held: BTreeMap<String, String>,
     /// State of the world: the version of the last response accepted in whole; survives the stream.
     pub(super) accepted: String,
+    /// State of the world: part of a later response was taken, so what is held is no version any server knows. A new
+    /// stream starts without one.
+    pub(super) mixed: bool,
     /// State of the world: the nonce of the last response of this stream, to be named in every request.
     pub(super) nonce: String,
     pub(super) owed: VecDeque<Answer>,
@@ -55,6 +58,7 @@ impl TypeState {
             unsubscribe: BTreeSet::new(),
             held: BTreeMap::new(),
             accepted: String::new(),
+            mixed: false,
             nonce: String::new(),
             owed: VecDeque::new(),
             awaited: BTreeMap::new(),
@@ -103,13 +107,15 @@ impl TypeState {
 
     fn tell(&mut self, name: String) {
         if self.opened {
-            self.unsubscribe.remove(&name);
             self.subscribe.insert(name);
         }
     }
 
     pub(super) fn restart(&mut self) {
         self.opened = false;
+        if std::mem::take(&mut self.mixed) {
+            self.accepted.clear();
+        }
         self.subscribe.clear();
         self.unsubscribe.clear();
         self.nonce.clear();
@@ -208,16 +214,19 @@ impl TypeState {
                 draft.held =
                     self.held.iter().map(|(name, version)| (name.clone(), version.clone())).collect();
             } else {
-                draft.subscribe = self.subscribe.iter().cloned().collect();
-                draft.unsubscribe = self.unsubscribe.iter().cloned().collect();
+                draft.unsubscribe = self.unsubscribe.difference(&self.subscribe).cloned().collect();
+                draft.subscribe = std::mem::take(&mut self.subscribe).into_iter().collect();
             }
         } else {
             draft.nonce = nonce.unwrap_or_else(|| self.nonce.clone());
+            // A name that was dropped and wanted again is left out once: only so does the server see that it must send
+            // it again. It stays in `subscribe` and with that the whole list is due next.
+            self.subscribe.retain(|name| self.unsubscribe.contains(name));
             draft.names = self.wanted.list();
+            draft.names.retain(|name| !self.subscribe.contains(name));
             draft.version.clone_from(&self.accepted);
             self.await_names(now);
         }
-        self.subscribe.clear();
         self.unsubscribe.clear();
         self.opened |= first;
         draft

@@ -1,13 +1,15 @@
 //! Incremental xDS, the server's half. Knows nothing of the order between types.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
-use forebay_proto::Any;
 use forebay_proto::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource};
+use forebay_proto::{Any, type_url};
 
-use super::lane::Lane;
+use super::lane::{Gone, Lane};
 use super::order::Horizons;
-use super::{Ask, CHUNK, Catalog, Entry, Sent, Variant};
+use super::{Ask, CHUNK, Catalog, Entry, Moment, RETURN, Sent, Variant};
 use crate::subscription::{Subscription, WILDCARD};
 
 /// Incremental xDS.
@@ -27,15 +29,13 @@ impl Variant for Delta {
             subscribe: request.resource_names_subscribe,
             unsubscribe: request.resource_names_unsubscribe,
             held: request.initial_resource_versions,
-            // A stale nonce acknowledges nothing, but the changes of a subscription still count.
-            void_when_stale: false,
             ..Ask::default()
         }
     }
 
-    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, fresh: bool, _answers: bool, catalog: &C) {
-        if fresh {
-            open(lane, ask.subscribe, &ask.held, catalog);
+    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, moment: Moment, catalog: &C) {
+        if moment.fresh {
+            open(lane, ask.subscribe, &ask.held, catalog, moment.now);
         } else {
             ask.subscribe.into_iter().for_each(|name| subscribe(lane, name, catalog));
             ask.unsubscribe.iter().for_each(|name| unsubscribe(lane, name));
@@ -49,14 +49,18 @@ impl Variant for Delta {
         catalog: &C,
     ) -> Option<Sent<DeltaDiscoveryResponse>> {
         let mut draft = Draft::new(&lane.type_url);
-        while !draft.is_full()
-            && let Some(name) = lane.owed.pop_first()
-        {
-            match catalog.find(&lane.type_url, &name) {
-                Some(entry) => draft.add(entry),
-                None => draft.remove(&name),
-            }
-        }
+        let pending = LazyCell::new(|| -> BTreeSet<&str> {
+            catalog.removed(&lane.type_url, lane.removals, u64::MAX).map(|e| e.name).collect()
+        });
+        lane.owed.retain(|name| match catalog.find(&lane.type_url, name) {
+            _ if draft.is_full() => true,
+            // Asked for or not, it must not overtake what it refers to.
+            Some(entry) if entry.seq > horizons.additions => true,
+            Some(entry) => draft.add(entry),
+            // Its removal is on its way and must not overtake those who let go of it.
+            None if pending.contains(&**name) => false,
+            None => draft.remove(name),
+        });
         for entry in catalog.changed(&lane.type_url, lane.additions, horizons.additions) {
             if draft.is_full() {
                 break;
@@ -81,22 +85,38 @@ impl Variant for Delta {
         if !draft.is_full() {
             lane.removals = lane.removals.max(horizons.removals);
         }
+        if lane.gone.as_ref().is_some_and(|gone| horizons.removals >= gone.seq && horizons.may_remove)
+            && let Some(gone) = lane.gone.take()
+        {
+            // What is back by now was sent as a change; what is no longer asked for was let go.
+            let tell = gone.names.iter().filter(|name| lane.covers(name));
+            tell.filter(|name| catalog.find(&lane.type_url, name).is_none())
+                .for_each(|name| _ = draft.remove(name));
+        }
         (lane.greet || !draft.names.is_empty()).then(|| draft.finish(nonce, catalog.head()))
     }
 }
 
 /// The first request of a type on a stream: what the client says it holds is compared by content, so that a restart of
 /// the server sends nothing that is the same.
-fn open<C: Catalog>(lane: &mut Lane, subscribe: Vec<String>, held: &HashMap<String, String>, catalog: &C) {
+fn open<C: Catalog>(
+    lane: &mut Lane,
+    subscribe: Vec<String>,
+    held: &HashMap<String, String>,
+    catalog: &C,
+    now: Instant,
+) {
     lane.subscription = Subscription::of_list(lane.kind, true, subscribe);
     lane.removals = catalog.head();
+    lane.removals_from = (!held.is_empty()).then(|| now + RETURN);
     if held.is_empty() && lane.subscription.is_wildcard() {
         // Everything is new: the history from its beginning, which needs no list.
         lane.additions = 0;
         lane.greet = true;
-        let names: Vec<_> = lane.subscription.explicit().map(Box::from).collect();
         // A name next to `*` must be answered even if it does not exist; the others come anyway.
-        lane.owed = names.into_iter().filter(|name| catalog.find(&lane.type_url, name).is_none()).collect();
+        let missing =
+            lane.subscription.explicit().filter(|name| catalog.find(&lane.type_url, name).is_none());
+        lane.owed = missing.map(Box::from).chain(empty_namespaces(lane, catalog)).collect();
         return;
     }
     lane.additions = catalog.head();
@@ -117,10 +137,18 @@ fn open<C: Catalog>(lane: &mut Lane, subscribe: Vec<String>, held: &HashMap<Stri
             owed.insert(name.into());
         }
     }
-    // Of what it holds, the client is told what is gone.
-    let gone = |name: &&String| lane.covers(name) && catalog.find(&lane.type_url, name).is_none();
-    owed.extend(held.keys().filter(gone).map(|name| Box::from(name.as_str())));
+    let missing = |name: &&String| lane.covers(name) && catalog.find(&lane.type_url, name).is_none();
+    let names: BTreeSet<Box<str>> = held.keys().filter(missing).map(|name| name.as_str().into()).collect();
+    lane.gone = (!names.is_empty()).then(|| Gone { names, seq: catalog.head() });
     lane.owed = owed;
+}
+
+/// A name in each namespace that has no resources, to be told as missing. Envoy waits 15 s for the first word on a route
+/// configuration's virtual hosts, and a response that is empty as a whole is not one: it has no namespace.
+fn empty_namespaces<C: Catalog>(lane: &Lane, catalog: &C) -> Vec<Box<str>> {
+    let spaces = lane.kind.has_namespaces().then(|| catalog.all(type_url::ROUTE, None));
+    let empty = |route: &Entry<'_>| catalog.all(&lane.type_url, Some(route.name)).next().is_none();
+    spaces.into_iter().flatten().filter(empty).map(|route| format!("{}/", route.name).into()).collect()
 }
 
 /// A subscribed name is answered even if the client has it: it may have let go of it in between.
@@ -184,7 +212,8 @@ impl Draft {
         self.bytes >= CHUNK
     }
 
-    fn add(&mut self, entry: Entry<'_>) {
+    /// Adds a resource; false, for nothing is owed of it any more.
+    fn add(&mut self, entry: Entry<'_>) -> bool {
         if self.names.insert(entry.name.into()) {
             self.bytes += entry.name.len() + entry.body.len();
             let body = Any { type_url: self.response.type_url.clone(), value: entry.body.to_vec() };
@@ -195,13 +224,16 @@ impl Draft {
                 ..Resource::default()
             });
         }
+        false
     }
 
-    fn remove(&mut self, name: &str) {
+    /// Says that a resource is not there; false, for nothing is owed of it any more.
+    fn remove(&mut self, name: &str) -> bool {
         if self.names.insert(name.into()) {
             self.bytes += name.len();
             self.response.removed_resources.push(name.to_owned());
         }
+        false
     }
 
     fn finish(mut self, nonce: String, head: u64) -> Sent<DeltaDiscoveryResponse> {

@@ -21,12 +21,24 @@ pub struct Lane {
     pub(super) removals: u64,
     /// Names that are owed an answer whatever is known of the client: newly subscribed, or different from what it holds.
     pub(super) owed: BTreeSet<Box<str>>,
+    /// What a client that came back holds and nobody has any more: removals that this stream's history does not know.
+    pub(super) gone: Option<Gone>,
+    /// A client that came back is told of no removal before this: the types that refer to this one are only now being
+    /// asked for.
+    pub(super) removals_from: Option<Instant>,
     /// The next response goes out even if it is empty: the client waits for a first one to know that there is nothing.
     pub(super) greet: bool,
     /// State of the world, types not listed in full: what was sent under which version.
     pub(super) told: BTreeMap<Box<str>, u64>,
     pub(super) in_flight: Option<Flight>,
-    pub(super) last_nonce: String,
+}
+
+/// Removals of before the stream, to be told like others once who refers to them has let go.
+#[derive(Debug)]
+pub(super) struct Gone {
+    pub(super) names: BTreeSet<Box<str>>,
+    /// They count as made at the head of that moment.
+    pub(super) seq: u64,
 }
 
 /// A response that was not answered yet.
@@ -45,6 +57,8 @@ pub(super) struct Mark {
     removals: u64,
     /// Subscribed names were being answered: until the client has them, it may not have what others refer to.
     owed: bool,
+    /// Removals of before the stream were still to be told.
+    gone: bool,
 }
 
 impl Lane {
@@ -56,10 +70,11 @@ impl Lane {
             additions: 0,
             removals: 0,
             owed: BTreeSet::new(),
+            gone: None,
+            removals_from: None,
             greet: false,
             told: BTreeMap::new(),
             in_flight: None,
-            last_nonce: String::new(),
         }
     }
 
@@ -68,11 +83,15 @@ impl Lane {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { additions: self.additions, removals: self.removals, owed: !self.owed.is_empty() }
+        Mark {
+            additions: self.additions,
+            removals: self.removals,
+            owed: !self.owed.is_empty(),
+            gone: self.gone.is_some(),
+        }
     }
 
     pub(super) fn sent(&mut self, nonce: String, before: Mark, names: Vec<Box<str>>, now: Instant) {
-        self.last_nonce.clone_from(&nonce);
         self.greet = false;
         self.in_flight = Some(Flight { nonce, at: now, before, names });
     }
@@ -92,7 +111,7 @@ impl Lane {
     /// Every change up to here, removals included, was sent and answered.
     pub(super) fn answered_up_to(&self) -> u64 {
         let mark = self.settled();
-        if mark.owed { 0 } else { mark.additions.min(mark.removals) }
+        if mark.owed || mark.gone || self.gone.is_some() { 0 } else { mark.additions.min(mark.removals) }
     }
 
     fn settled(&self) -> Mark {

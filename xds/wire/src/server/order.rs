@@ -13,12 +13,16 @@ pub struct Horizons {
     pub(super) additions: u64,
     /// Removals up to here may be sent.
     pub(super) removals: u64,
+    /// Removals may be sent at all.
+    pub(super) may_remove: bool,
 }
 
 impl Horizons {
     /// The horizons of the lane at `at`. Types that the stream did not subscribe to hold nobody back.
     pub(super) fn of(lanes: &[Lane], at: usize, head: u64, now: Instant) -> Self {
-        let Some(lane) = lanes.get(at) else { return Self { additions: head, removals: head } };
+        let Some(lane) = lanes.get(at) else {
+            return Self { additions: head, removals: head, may_remove: true };
+        };
         // Whoever keeps a response for too long no longer counts: it must not starve the others.
         let waits = |other: &&Lane| other.in_flight.as_ref().is_none_or(|flight| now < flight.at + HOLD);
         let others =
@@ -29,7 +33,9 @@ impl Horizons {
             .map(Lane::answered_up_to)
             .min()
             .unwrap_or(head);
-        Self { additions: additions.min(head), removals: removals.min(head) }
+        let may_remove = lane.removals_from.is_none_or(|from| now >= from);
+        let removals = if may_remove { removals.min(head) } else { lane.removals };
+        Self { additions: additions.min(head), removals, may_remove }
     }
 
     /// There may be removals this lane has yet to learn of.

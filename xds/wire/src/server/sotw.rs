@@ -1,8 +1,11 @@
 //! State-of-the-world xDS, the server's half. Knows nothing of the order between types.
 //!
 //! Clusters and listeners are sent as the whole list, because what is left out is removed; the other types send only what
-//! changed, because what is left out means nothing. The version of a response is that of the set the client then has, so
-//! a client that comes back with the current version is sent nothing, by whichever server.
+//! changed, because what is left out means nothing. The version of a whole list is that of its content, so a client that
+//! comes back with the current version is sent nothing, by whichever server; the others are sent anew on a new stream.
+//!
+//! A removal while the client was away takes effect with the next list at once: what it referred to cannot be held, since
+//! nobody knows it any more. Delta can (see `lane::Gone`).
 
 use std::collections::BTreeSet;
 
@@ -12,7 +15,7 @@ use forebay_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryRe
 use super::catalog::weight;
 use super::lane::Lane;
 use super::order::Horizons;
-use super::{Ask, CHUNK, Catalog, Entry, Sent, Variant};
+use super::{Ask, CHUNK, Catalog, Entry, Moment, RETURN, Sent, Variant};
 use crate::subscription::Subscription;
 
 /// State-of-the-world xDS.
@@ -31,19 +34,19 @@ impl Variant for StateOfTheWorld {
             error: request.error_detail,
             subscribe: request.resource_names,
             version: request.version_info,
-            // The names are complete in every request, so those of a newer one will do.
-            void_when_stale: true,
             ..Ask::default()
         }
     }
 
-    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, fresh: bool, answers: bool, catalog: &C) {
+    fn absorb<C: Catalog>(lane: &mut Lane, ask: Ask, moment: Moment, catalog: &C) {
+        let Moment { fresh, answers, now } = moment;
         let legacy_allowed = fresh || lane.subscription == Subscription::Legacy;
         let subscription = Subscription::of_list(lane.kind, legacy_allowed, ask.subscribe);
         let before = std::mem::replace(&mut lane.subscription, subscription);
         if fresh {
             lane.additions = catalog.head();
             lane.removals = catalog.head();
+            lane.removals_from = (!ask.version.is_empty()).then(|| now + RETURN);
             if !resumes(lane, &ask.version, catalog) {
                 // From the beginning: what refers to this type waits for the answer.
                 lane.additions = 0;
@@ -59,7 +62,7 @@ impl Variant for StateOfTheWorld {
                 entries(lane, catalog).filter(|e| !before.covers(kind, e.name)).map(name_of).collect();
             lane.greet |= lane.kind.is_listed_in_full();
             lane.owed.extend(new);
-        } else if !answers && lane.in_flight.is_none() {
+        } else if !answers {
             // The same wish again, answering nothing: an Envoy that re-creates a cluster needs its endpoints again and has
             // no other way to say so.
             owe_all(lane, catalog);
@@ -80,15 +83,11 @@ impl Variant for StateOfTheWorld {
     }
 }
 
-/// The client holds exactly what there is.
-fn resumes<C: Catalog>(lane: &mut Lane, version: &str, catalog: &C) -> bool {
-    let told: Vec<_> = entries(lane, catalog).map(|e| (name_of(e), e.version)).collect();
-    let now = told.iter().fold(0_u64, |sum, (name, version)| sum.wrapping_add(weight(name, *version)));
-    let same = version == text(now);
-    if same && !lane.kind.is_listed_in_full() {
-        lane.told = told.into_iter().collect();
-    }
-    same
+/// The client holds exactly what there is. Known only of a wildcard: of a set of names it may have let go of some and
+/// wanted them again while it was away, and its version would not tell.
+fn resumes<C: Catalog>(lane: &Lane, version: &str, catalog: &C) -> bool {
+    let sum = entries(lane, catalog).fold(0_u64, |sum, e| sum.wrapping_add(weight(e.name, e.version)));
+    lane.kind.is_listed_in_full() && lane.subscription.is_wildcard() && version == text(sum)
 }
 
 fn owe_all<C: Catalog>(lane: &mut Lane, catalog: &C) {
@@ -135,14 +134,19 @@ fn part<C: Catalog>(
 ) -> Option<Sent<DiscoveryResponse>> {
     let url = lane.type_url.clone();
     let mut draft = Draft::new(&url);
-    while draft.bytes < CHUNK
-        && let Some(name) = lane.owed.pop_first()
-    {
-        if let Some(entry) = catalog.find(&url, &name) {
-            lane.told.insert(name, entry.version);
+    let told = &mut lane.told;
+    lane.owed.retain(|name| match catalog.find(&url, name) {
+        _ if draft.bytes >= CHUNK => true,
+        // Asked for or not, it must not overtake what it refers to.
+        Some(entry) if entry.seq > horizons.additions => true,
+        Some(entry) => {
+            told.insert(name.clone(), entry.version);
             draft.add(entry);
+            false
         }
-    }
+        // There is no way to say that it is not there; the client's timer will.
+        None => false,
+    });
     for entry in catalog.changed(&url, lane.additions, horizons.additions) {
         if draft.bytes >= CHUNK {
             break;
@@ -163,9 +167,7 @@ fn part<C: Catalog>(
     if draft.names.is_empty() {
         return None;
     }
-    let version =
-        lane.told.iter().fold(0_u64, |sum, (name, version)| sum.wrapping_add(weight(name, *version)));
-    Some(draft.finish(nonce, version))
+    Some(draft.finish(nonce, catalog.head()))
 }
 
 /// Every resource the subscription stands for.

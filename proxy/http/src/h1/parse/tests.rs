@@ -11,7 +11,8 @@ fn meta(text: &str) -> RequestMeta {
 #[test]
 fn a_head_is_copied_lower_cased_and_indexed() {
     let mut head = Head::default();
-    let text = "POST /a?b=c HTTP/1.1\r\nHost: Example.com:80\r\nX-Thing:  Va lue \r\nContent-Length: 12\r\n\r\nbody";
+    let text =
+        "POST /a?b=c HTTP/1.1\r\nHost: Example.com:80\r\nX-Thing:  Va lue \r\nContent-Length: 12\r\n\r\nbody";
     let (n, meta) = parse_request(text.as_bytes(), &mut head, &Limits::default()).unwrap().unwrap();
     assert_eq!(n, text.len() - 4);
     assert_eq!(meta.framing, Framing::Length(12));
@@ -35,8 +36,14 @@ fn every_prefix_of_a_head_waits_for_more() {
 fn ambiguous_or_malformed_requests_are_refused_by_rule() {
     let host = "Host: a\r\n";
     for (text, why) in [
-        (format!("GET / HTTP/1.1\r\n{host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), Reject::LengthAndEncoding),
-        (format!("GET / HTTP/1.1\r\n{host}Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), Reject::BadLength),
+        (
+            format!("GET / HTTP/1.1\r\n{host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Reject::LengthAndEncoding,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{host}Content-Length: 1\r\nContent-Length: 1\r\n\r\n"),
+            Reject::BadLength,
+        ),
         (format!("GET / HTTP/1.1\r\n{host}Content-Length: 1, 1\r\n\r\n"), Reject::BadLength),
         (format!("GET / HTTP/1.1\r\n{host}Content-Length: +1\r\n\r\n"), Reject::BadLength),
         (format!("GET / HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n"), Reject::BadLength),
@@ -44,7 +51,12 @@ fn ambiguous_or_malformed_requests_are_refused_by_rule() {
         (format!("GET / HTTP/1.1\r\n{host}Content-Length:\r\n\r\n"), Reject::BadLength),
         (format!("GET / HTTP/1.1\r\n{host}Content-Length: 99999999999999999999\r\n\r\n"), Reject::BadLength),
         (format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: gzip, chunked\r\n\r\n"), Reject::Encoding),
-        (format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), Reject::Encoding),
+        (
+            format!(
+                "GET / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ),
+            Reject::Encoding,
+        ),
         (format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: identity\r\n\r\n"), Reject::Encoding),
         (format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: xchunked\r\n\r\n"), Reject::Encoding),
         (format!("GET / HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n"), Reject::EncodingInHttp10),
@@ -101,7 +113,8 @@ fn persistence_follows_version_and_connection() {
 #[test]
 fn responses_are_framed_by_status_and_headers() {
     let parse = |text: &str, to_head| {
-        parse_response(text.as_bytes(), &mut Head::default(), &Limits::default(), to_head).map(|o| o.unwrap().1)
+        parse_response(text.as_bytes(), &mut Head::default(), &Limits::default(), to_head)
+            .map(|o| o.unwrap().1)
     };
     for (text, framing, keep_alive) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Framing::Length(3), true),

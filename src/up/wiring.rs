@@ -1,0 +1,360 @@
+//! The loop of `forebay up`: what one part tells is brought to the others. Decides nothing: who is to run, how many and where
+//! requests go is said by the parts.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use forebay_autoscaler::{ScaleTo, Settings};
+use forebay_knative::api::{RevisionState, Status};
+use forebay_knative::{Key, RevisionKey};
+use forebay_local::{Event, Stream, Urgency, Workload};
+use forebay_proto::type_url;
+use forebay_xds_control::translate::cluster_name;
+use forebay_xds_control::{Event as Manifest, Level, Record, Run, Work};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::endpoints::Ready;
+use super::output::{Bad, say};
+use super::prepare::Prepared;
+
+/// How long what is in flight may take when everything ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a proxy may take to obey a drained endpoint's removal; one that is gone should not hold up a replica.
+const OBEY: Duration = Duration::from_secs(5);
+
+/// How long "ready" waits for the revisions of the first manifests; one that takes longer is told of when it is there.
+const PROOF: Duration = Duration::from_secs(5);
+
+/// Runs everything until a signal, or a request by the admin interface, ends it.
+pub(super) async fn run(prepared: Prepared) {
+    let Prepared {
+        control,
+        restored,
+        mut manifests,
+        platform,
+        mut events,
+        autoscaler,
+        mut orders,
+        gateway,
+        ..
+    } = prepared;
+    let (keep, kept) = writer(prepared.state);
+    let mut up = Wired {
+        control,
+        platform,
+        autoscaler,
+        gateway,
+        store: prepared.store,
+        ready: Ready::default(),
+        keep,
+        shown: BTreeSet::new(),
+        port: prepared.options.port,
+        settled: None,
+    };
+    let mut nacks = up.store.nacks();
+    up.take(restored, true);
+    let bound = tokio::time::timeout(Duration::from_secs(10), up.gateway.listening()).await;
+    if let Some(address) = bound.ok().and_then(|b| b.first().and_then(|b| b.addresses.first().copied())) {
+        up.port = address.port();
+        say(
+            Bad::Info,
+            "listening",
+            &format!("gateway  http://{address}"),
+            &[("address", json!(address.to_string()))],
+        );
+    } else {
+        say(Bad::Error, "not listening", "the gateway does not listen; see the errors above", &[]);
+    }
+    let admin = up.gateway.admin();
+    say(Bad::Info, "admin", &format!("admin    http://{admin}"), &[("address", json!(admin.to_string()))]);
+
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        say(Bad::Error, "signals", "cannot hear signals", &[]);
+        return;
+    };
+    let mut next_step = None;
+    loop {
+        let step = async {
+            match next_step {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(event) = manifests.recv() => {
+                up.manifest(event);
+                next_step = up.steps();
+            }
+            Some(event) = events.recv() => up.replica(event),
+            Some(order) = orders.recv() => up.scale(&order),
+            Some(nack) = nacks.next() => say(
+                Bad::Error,
+                "refused",
+                &format!("the gateway refused {}", nack.message),
+                &[("type", json!(nack.type_url))],
+            ),
+            () = step => next_step = up.steps(),
+            () = up.begun(), if up.settled.is_some() => {
+                up.settled = None;
+                say(Bad::Info, "ready", "ready", &[]);
+            }
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = up.gateway.asked_to_quit() => break,
+        }
+    }
+    say(Bad::Info, "stopping", "stopping; a second Ctrl-C does not wait", &[]);
+    let Wired { platform, gateway, autoscaler, keep, .. } = up;
+    drop(keep);
+    let ending = async {
+        // The gateway first: while replicas live, what is in flight can be answered.
+        gateway.shutdown(GRACE).await;
+        let drained = async { while events.recv().await.is_some() {} };
+        tokio::join!(platform.shutdown(), async {
+            tokio::select! { () = drained => {}, () = tokio::time::sleep(GRACE * 4) => {} }
+        });
+        autoscaler.shutdown().await;
+        let _ = kept.await;
+    };
+    tokio::select! {
+        () = ending => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    let _ = std::fs::remove_file(prepared.socket);
+}
+
+struct Wired {
+    control: forebay_xds_control::Control,
+    platform: forebay_local::Platform,
+    autoscaler: forebay_autoscaler::Autoscaler,
+    gateway: forebay_gateway::Gateway,
+    store: forebay_xds_server::Store,
+    ready: Ready,
+    keep: mpsc::UnboundedSender<Vec<Record>>,
+    /// Services whose address has been told.
+    shown: BTreeSet<Key>,
+    port: u16,
+    /// Once all manifests were read: until when those who watch wait for the first revisions to prove themselves.
+    settled: Option<tokio::time::Instant>,
+}
+
+impl Wired {
+    fn manifest(&mut self, event: Manifest) {
+        let settled = matches!(event, Manifest::Settled);
+        let work = self.control.apply_source(event, SystemTime::now());
+        self.take(work, false);
+        if settled {
+            self.settled = Some(tokio::time::Instant::now() + PROOF);
+        }
+    }
+
+    /// Done when everything the first manifests ask for is in the gateway, or has failed, or takes too long.
+    fn begun(&self) -> impl Future<Output = ()> + use<> {
+        let late = self.settled.unwrap_or_else(tokio::time::Instant::now);
+        let proving = self.control.world().revisions().any(|(.., state)| *state == RevisionState::Starting)
+            && self.settled.is_some();
+        let (store, head) = (self.store.clone(), self.store.head());
+        async move {
+            if proving {
+                // Asked anew after each event; without one nothing changes before the time is up.
+                tokio::time::sleep_until(late).await;
+            }
+            let _ = tokio::time::timeout(OBEY, store.acked(head)).await;
+        }
+    }
+
+    /// Takes the steps of rollouts that are due; when the next ones are.
+    fn steps(&mut self) -> Option<tokio::time::Instant> {
+        let now = SystemTime::now();
+        let (work, next) = self.control.tick(now);
+        self.take(work, false);
+        let wait = next?.duration_since(now).unwrap_or_default();
+        Some(tokio::time::Instant::now() + wait)
+    }
+
+    /// Does what a change means. `proven`: its revisions have been ready in an earlier life.
+    fn take(&mut self, work: Work, proven: bool) {
+        for line in &work.lines {
+            let bad = match line.level {
+                Level::Info => Bad::Info,
+                Level::Warning => Bad::Warning,
+                Level::Error => Bad::Error,
+            };
+            let place = line.place.as_ref().map_or_else(Vec::new, |(file, at)| {
+                vec![("file", json!(file.display().to_string())), ("line", json!(at))]
+            });
+            say(bad, "manifest", &line.to_string(), &place);
+        }
+        if !work.records.is_empty() {
+            let _ = self.keep.send(work.records);
+        }
+        let mut at_once = Vec::new();
+        for run in work.runs {
+            self.run(run, proven, &mut at_once);
+        }
+        for key in at_once {
+            let work = self.control.revision_state(&key, RevisionState::Ready, SystemTime::now());
+            self.take(work, false);
+        }
+        self.show_services();
+    }
+
+    fn run(&mut self, run: Run, proven: bool, at_once: &mut Vec<RevisionKey>) {
+        let (namespace, name) = (run.key.namespace.clone(), run.key.name.clone());
+        let Some(revision) = run.revision else {
+            self.autoscaler.remove(&namespace, &name);
+            self.platform.remove(&run.key);
+            return;
+        };
+        let annotations =
+            revision.metadata.annotations.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let concurrency = revision.spec.container_concurrency;
+        match Settings::from_annotations(&annotations, concurrency, self.autoscaler.defaults()) {
+            Ok(settings) => {
+                let starts_at_zero = settings.initial_scale == 0;
+                self.platform.ensure(Workload { key: run.key.clone(), revision, base_dir: run.home });
+                if proven && run.state == RevisionState::Ready {
+                    self.autoscaler.restore(&namespace, &name, settings, run.reachable);
+                } else {
+                    self.autoscaler.upsert(&namespace, &name, settings, run.reachable);
+                    // Nothing will be started to prove it: it is taken at its word, as in Knative.
+                    if starts_at_zero && run.state == RevisionState::Starting {
+                        at_once.push(run.key);
+                    }
+                }
+            }
+            Err(error) => say(Bad::Error, "annotations", &format!("Revision {}: {error}", run.key), &[]),
+        }
+    }
+
+    fn scale(&mut self, order: &ScaleTo) {
+        let key = RevisionKey { namespace: order.key.0.clone(), name: order.key.1.clone() };
+        let (waiting, _) = self.gateway.load(&cluster_name(&key));
+        let urgency = if waiting > 0 { Urgency::Waiting } else { Urgency::Routine };
+        say(
+            Bad::Info,
+            "scale",
+            &format!("{key}: {} replicas ({})", order.replicas, order.reason),
+            &[("revision", json!(key.to_string())), ("replicas", json!(order.replicas))],
+        );
+        self.platform.scale(&key, order.replicas, urgency);
+    }
+
+    fn replica(&mut self, event: Event) {
+        match event {
+            Event::Started { .. } => {}
+            Event::Ready { key, replica, address, after } => {
+                // Requests wait for this: before anything else.
+                self.ready.add(&key, replica, address);
+                self.endpoints(&key);
+                let text = format!("{key}: replica {replica} ready after {} ms", after.as_millis());
+                say(Bad::Info, "replica ready", &text, &[("revision", json!(key.to_string()))]);
+                let work = self.control.revision_state(&key, RevisionState::Ready, SystemTime::now());
+                self.take(work, false);
+            }
+            Event::Unready { key, replica, address, message } => {
+                self.gone(&key, replica, address);
+                say(Bad::Warning, "replica not ready", &format!("{key}: replica {replica}: {message}"), &[]);
+            }
+            Event::Draining { key, replica, address, done } => {
+                let seq = self.gone(&key, replica, address);
+                let store = self.store.clone();
+                tokio::task::spawn_local(async move {
+                    if let Some(seq) = seq {
+                        let obeyed = store.acked_of(type_url::ENDPOINTS, seq);
+                        let _ = tokio::time::timeout(OBEY, obeyed).await;
+                    }
+                    let _ = done.send(());
+                });
+            }
+            Event::Gone { key, replica, address } => {
+                self.gone(&key, replica, address);
+            }
+            Event::Failed { key, reason, message, last_log } => {
+                say(
+                    Bad::Error,
+                    "replica failed",
+                    &format!("{key}: {reason}: {message}"),
+                    &[("revision", json!(key.to_string())), ("reason", json!(reason))],
+                );
+                for line in last_log {
+                    say(Bad::Info, "log", &format!("  {key} | {line}"), &[]);
+                }
+                let state = RevisionState::Failed { reason: reason.into(), message: message.into() };
+                let work = self.control.revision_state(&key, state, SystemTime::now());
+                self.take(work, false);
+            }
+            Event::Notice { key, replica, message } => {
+                say(Bad::Warning, "notice", &format!("{key}: replica {replica}: {message}"), &[]);
+            }
+            Event::Log { key, replica, stream, line, .. } => {
+                let stream = if stream == Stream::Stderr { "stderr" } else { "stdout" };
+                say(
+                    Bad::Info,
+                    "log",
+                    &format!("{key}-{replica} | {line}"),
+                    &[("revision", json!(key.to_string())), ("stream", json!(stream)), ("line", json!(line))],
+                );
+            }
+        }
+    }
+
+    /// A replica takes no more requests; the number to wait for until every proxy knows.
+    fn gone(&mut self, key: &RevisionKey, replica: u32, address: SocketAddr) -> Option<u64> {
+        if self.ready.remove(key, replica, address) { self.endpoints(key) } else { None }
+    }
+
+    fn endpoints(&self, key: &RevisionKey) -> Option<u64> {
+        let seq = self.control.set_endpoints(key, &self.ready.endpoints(key));
+        self.autoscaler.set_ready(&key.namespace, &key.name, self.ready.count(key));
+        seq
+    }
+
+    /// Says where each Service answers, once it is ready to.
+    fn show_services(&mut self) {
+        let mut lines = Vec::new();
+        for service in self.control.world().services() {
+            let ready = service.conditions.first().is_some_and(|c| c.status == Status::True);
+            if ready && !self.shown.contains(&service.key) {
+                lines.push((service.key, service.url));
+            }
+        }
+        for (key, url) in lines {
+            let url = if self.port == 80 { url } else { format!("{url}:{}", self.port) };
+            say(
+                Bad::Info,
+                "service",
+                &format!("{key}  {url}"),
+                &[("service", json!(key.to_string())), ("url", json!(url))],
+            );
+            self.shown.insert(key);
+        }
+    }
+}
+
+/// Writes records to the state directory, one batch after the other, off the loop. Done when the sender is gone.
+fn writer(
+    state: forebay_xds_control::StateDir,
+) -> (mpsc::UnboundedSender<Vec<Record>>, tokio::task::JoinHandle<()>) {
+    let (keep, mut batches) = mpsc::unbounded_channel::<Vec<Record>>();
+    let task = tokio::task::spawn_blocking(move || {
+        let mut failing = false;
+        while let Some(records) = batches.blocking_recv() {
+            match state.write(&records) {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(%error, "state cannot be kept; what runs goes on, a restart may not know it");
+                }
+                Err(_) => {}
+            }
+        }
+    });
+    (keep, task)
+}
