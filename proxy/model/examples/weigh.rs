@@ -124,7 +124,7 @@ fn resources(many: usize) -> All {
         clusters: keys.iter().map(|key| get(type_url::CLUSTER, cluster_name(key))).collect(),
         endpoints: keys.iter().map(|key| get(type_url::ENDPOINTS, cluster_name(key))).collect(),
         hosts: (0..many)
-            .map(|i| get(type_url::VIRTUAL_HOST, format!("services/default/service-{i}")))
+            .map(|i| get(type_url::VIRTUAL_HOST, format!("services/default.service-{i}")))
             .collect(),
     }
 }

@@ -46,7 +46,6 @@ pub struct Model {
     assignments: Assignments,
     wanted_routes: Wanted,
     wanted_hosts: Wanted,
-    wanted_endpoints: Wanted,
     /// Who waits for something, and how long.
     deadlines: Deadlines,
     /// Resources whose last version was refused.
@@ -68,9 +67,8 @@ impl Model {
             routes: Routes::default(),
             clusters: Clusters::default(),
             assignments: Assignments::default(),
-            wanted_routes: Wanted::routes(),
-            wanted_hosts: Wanted::virtual_hosts(),
-            wanted_endpoints: Wanted::endpoints(),
+            wanted_routes: Wanted::of(Kind::Route),
+            wanted_hosts: Wanted::of(Kind::VirtualHost),
             deadlines: Deadlines::default(),
             failures: HashMap::default(),
         }
@@ -195,7 +193,7 @@ impl Model {
             self.drop_routes(name, &mut fx);
         }
         let hosts = self.wanted_hosts.changes();
-        let endpoints = self.wanted_endpoints.changes();
+        let endpoints = self.assignments.changes();
         for name in endpoints.iter().flat_map(|interest| &interest.remove) {
             self.drop_endpoints(name);
         }

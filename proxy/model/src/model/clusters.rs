@@ -21,7 +21,8 @@ use crate::update::Resource;
 /// All clusters, by name.
 #[derive(Default)]
 pub(super) struct Clusters {
-    pub(super) entries: HashMap<Arc<str>, Entry>,
+    /// In boxes: half of a large table's places are empty.
+    pub(super) entries: HashMap<Arc<str>, Box<Entry>>,
 }
 
 pub(super) struct Entry {
@@ -125,7 +126,7 @@ impl Model {
                 let ix = self.names.cluster(&name);
                 self.names.hold(ix);
                 let entry = Entry { origin, ix, active: None, warming: None };
-                self.clusters.entries.entry(name.clone()).or_insert(entry)
+                self.clusters.entries.entry(name.clone()).or_insert(Box::new(entry))
             }
         };
         let resolve = dns_change(entry, &config.discovery);
@@ -285,14 +286,12 @@ impl Model {
 
     fn keep_endpoints(&mut self, discovery: &Discovery, cluster: &Arc<str>) {
         if let Discovery::Eds { service_name } = discovery {
-            self.wanted_endpoints.add(service_name);
             self.assignments.join(service_name, cluster);
         }
     }
 
     fn let_go_endpoints(&mut self, discovery: &Discovery, cluster: &Arc<str>) {
         if let Discovery::Eds { service_name } = discovery {
-            self.wanted_endpoints.remove(service_name);
             self.assignments.leave(service_name, cluster);
         }
     }

@@ -27,6 +27,11 @@ impl Deadlines {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, kind, name))| (kind, name))
+        let Reverse((_, kind, name)) = self.heap.pop()?;
+        if self.heap.is_empty() {
+            // Thousands may have waited at the start, and never again.
+            self.heap = BinaryHeap::new();
+        }
+        Some((kind, name))
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::HashMap;
-use forebay_proto::type_url;
 
+use super::held::Kind;
 use crate::cluster::Dns;
 use crate::read::Invalid;
 use crate::update::{Applied, Interest, Rejected, Update};
@@ -32,30 +32,16 @@ impl Effects {
     }
 }
 
-/// Who wants which names of one type: every listener its routes, every cluster its endpoints.
+/// Which route configurations or virtual hosts are wanted, and by how many.
 pub(crate) struct Wanted {
-    type_url: &'static str,
     /// How many want each name; never 0.
     counts: HashMap<Arc<str>, u32>,
-    /// Names whose count changed since [`Wanted::changes`], and whether they were wanted before.
-    touched: HashMap<Arc<str>, bool>,
+    touched: Touched,
 }
 
 impl Wanted {
-    pub(crate) fn routes() -> Self {
-        Self::of(type_url::ROUTE)
-    }
-
-    pub(crate) fn virtual_hosts() -> Self {
-        Self::of(type_url::VIRTUAL_HOST)
-    }
-
-    pub(crate) fn endpoints() -> Self {
-        Self::of(type_url::ENDPOINTS)
-    }
-
-    fn of(type_url: &'static str) -> Self {
-        Wanted { type_url, counts: HashMap::default(), touched: HashMap::default() }
+    pub(crate) fn of(kind: Kind) -> Self {
+        Wanted { counts: HashMap::default(), touched: Touched::of(kind) }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -64,25 +50,48 @@ impl Wanted {
 
     pub(crate) fn add(&mut self, name: &Arc<str>) {
         let count = self.counts.entry(name.clone()).or_insert(0);
-        self.touched.entry(name.clone()).or_insert(*count > 0);
+        self.touched.was(name, *count > 0);
         *count += 1;
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
         let Some((name, count)) = self.counts.get_key_value(name) else { return };
         let (name, count) = (name.clone(), *count);
-        self.touched.entry(name.clone()).or_insert(true);
+        self.touched.was(&name, true);
         match count {
             1 => self.counts.remove(&name),
             more => self.counts.insert(name, more - 1),
         };
     }
 
-    /// What is wanted now and was not, and the other way round, in order.
+    /// What is wanted now and was not, and the other way round.
     pub(crate) fn changes(&mut self) -> Option<Interest> {
-        let mut interest = Interest { type_url: self.type_url, add: Vec::new(), remove: Vec::new() };
-        for (name, before) in self.touched.drain() {
-            match (before, self.counts.contains_key(&name)) {
+        self.touched.changes(|name| self.counts.contains_key(name))
+    }
+}
+
+/// Names that began or ceased to be wanted, perhaps: whether they were when they were first touched.
+pub(crate) struct Touched {
+    kind: Kind,
+    before: HashMap<Arc<str>, bool>,
+}
+
+impl Touched {
+    pub(crate) fn of(kind: Kind) -> Self {
+        Touched { kind, before: HashMap::default() }
+    }
+
+    /// A name is about to change.
+    pub(crate) fn was(&mut self, name: &Arc<str>, wanted: bool) {
+        self.before.entry(name.clone()).or_insert(wanted);
+    }
+
+    /// What changed since the last call, in order.
+    pub(crate) fn changes(&mut self, wanted: impl Fn(&str) -> bool) -> Option<Interest> {
+        let type_url = self.kind.type_url();
+        let mut interest = Interest { type_url, add: Vec::new(), remove: Vec::new() };
+        for (name, before) in std::mem::take(&mut self.before) {
+            match (before, wanted(&name)) {
                 (false, true) => interest.add.push(name),
                 (true, false) => interest.remove.push(name),
                 _ => {}

@@ -5,24 +5,32 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use forebay_balance::{Capacity, Endpoint, Endpoints, Gate};
 use forebay_proto::envoy::config::endpoint::v3 as pb;
+use smallvec::SmallVec;
 
 use super::clusters::breaker;
-use super::effects::Effects;
+use super::effects::{Effects, Touched};
 use super::held::{Held, Kind};
 use super::{Body, Model, key};
 use crate::cluster::ClusterConfig;
 use crate::read::{self, Assignment, At, Invalid, Member};
+use crate::update::Interest;
 
 /// All assignments that some cluster names, by name.
-#[derive(Default)]
 pub(super) struct Assignments {
-    pub(super) entries: HashMap<Arc<str>, Entry>,
+    entries: HashMap<Arc<str>, Entry>,
+    touched: Touched,
+}
+
+impl Default for Assignments {
+    fn default() -> Self {
+        Assignments { entries: HashMap::default(), touched: Touched::of(Kind::Endpoints) }
+    }
 }
 
 #[derive(Default)]
-pub(super) struct Entry {
+struct Entry {
     /// The clusters that name it, as often as they do: one that waits may name it as well as the one in force.
-    users: Vec<Arc<str>>,
+    users: SmallVec<[Arc<str>; 1]>,
     came: Option<Box<Came>>,
 }
 
@@ -38,14 +46,23 @@ impl Assignments {
     }
 
     pub(super) fn join(&mut self, name: &Arc<str>, cluster: &Arc<str>) {
-        self.entries.entry(name.clone()).or_default().users.push(cluster.clone());
+        let users = &mut self.entries.entry(name.clone()).or_default().users;
+        self.touched.was(name, !users.is_empty());
+        users.push(cluster.clone());
     }
 
-    pub(super) fn leave(&mut self, name: &str, cluster: &str) {
+    pub(super) fn leave(&mut self, name: &Arc<str>, cluster: &str) {
         let Some(entry) = self.entries.get_mut(name) else { return };
         if let Some(at) = entry.users.iter().position(|user| **user == *cluster) {
+            self.touched.was(name, true);
             entry.users.swap_remove(at);
         }
+    }
+
+    /// What is wanted now and was not, and the other way round.
+    pub(super) fn changes(&mut self) -> Option<Interest> {
+        let entries = &self.entries;
+        self.touched.changes(|name| entries.get(name).is_some_and(|entry| !entry.users.is_empty()))
     }
 
     /// Name and resource of all that have come.
@@ -102,7 +119,7 @@ impl Model {
     }
 }
 
-fn users(entry: &Entry) -> Vec<Arc<str>> {
+fn users(entry: &Entry) -> SmallVec<[Arc<str>; 1]> {
     let mut users = entry.users.clone();
     users.sort_unstable();
     users.dedup();

@@ -108,7 +108,11 @@ impl Model {
                 out.extend(self.routes.warming().map(warming));
             }
             Kind::VirtualHost => {
-                out.extend(self.routes.active().flat_map(|(_, active)| active.hosts.iter().map(acked)));
+                out.extend(
+                    self.routes
+                        .active()
+                        .flat_map(|(_, active)| active.hosts.iter().map(|(name, held)| acked((name, held)))),
+                );
             }
         }
     }

@@ -37,8 +37,8 @@ pub(super) struct Active {
     pub(super) direct_body: u32,
     /// The bytes of its own hosts, by key.
     pub(super) own: HashMap<Arc<str>, Bytes>,
-    /// The hosts that came by VHDS, by resource name.
-    pub(super) hosts: HashMap<Arc<str>, Held>,
+    /// The hosts that came by VHDS, by resource name. In boxes: half of a large table's places are empty.
+    pub(super) hosts: HashMap<Arc<str>, Box<Held>>,
 }
 
 /// A read configuration that waits for clusters.

@@ -31,7 +31,10 @@ impl Model {
                 Ok(None) => self.verdict(Kind::VirtualHost, resource, Ok(()), fx),
                 Ok(Some((config, host))) => {
                     let change = of_config(&mut changes, &config);
-                    change.hosts.push((key(resource.name), Some(Arc::new(host))));
+                    // One name, not two that are equal.
+                    let key =
+                        if *host.name == *resource.name { host.name.clone() } else { key(resource.name) };
+                    change.hosts.push((key, Some(Arc::new(host))));
                     change.held.push(Some(Held::new(resource.version, &resource.body.value, fx.now)));
                 }
                 Err(why) => self.verdict(Kind::VirtualHost, resource, Err(why), fx),
@@ -99,7 +102,7 @@ impl Model {
                     if active.table.get(&key).is_some_and(|now| Arc::ptr_eq(now, &host)) =>
                 {
                     hold(&mut self.names, &host);
-                    active.hosts.insert(key.clone(), held);
+                    active.hosts.insert(key.clone(), Box::new(held));
                     self.failures.remove(&(Kind::VirtualHost, key.clone()));
                 }
                 (Some(_), Some(held)) => {

@@ -13,11 +13,12 @@ use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
+use super::scalar::each;
 use crate::access_log::AccessLogConfig;
 
 /// Reads a list of access logs.
 pub(crate) fn access_logs(at: &At<'_>, logs: &[pb::AccessLog]) -> Result<Vec<AccessLogConfig>, Invalid> {
-    logs.iter().enumerate().map(|(index, log)| access_log(&at.index(index), log)).collect()
+    each(at, logs, access_log)
 }
 
 fn access_log(at: &At<'_>, log: &pb::AccessLog) -> Result<AccessLogConfig, Invalid> {

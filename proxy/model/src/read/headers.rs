@@ -8,7 +8,7 @@ use forebay_route::{HeaderAdd, HeaderAddAction, HeaderOps, Value};
 use super::at::At;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
-use super::scalar::choice;
+use super::scalar::{choice, each};
 use crate::names::Names;
 
 /// The four lists of one message.
@@ -90,7 +90,7 @@ fn add(
 }
 
 fn removes(at: &At<'_>, list: &[String], names: &mut Names) -> Result<Vec<Arc<str>>, Invalid> {
-    list.iter().enumerate().map(|(index, name)| header_name(&at.index(index), name, names)).collect()
+    each(at, list, |at, name| header_name(at, name, names))
 }
 
 /// A header that may be changed by name, in lower case: a token, and neither `host` nor a pseudo header, which only

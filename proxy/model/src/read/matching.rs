@@ -12,7 +12,7 @@ use super::at::At;
 use super::fields::fields;
 use super::headers::is_token;
 use super::invalid::{Invalid, Rule};
-use super::scalar::{choice, flag};
+use super::scalar::{choice, each, flag};
 use crate::names::Names;
 
 /// Reads a route's condition.
@@ -27,15 +27,12 @@ pub(crate) fn route_match(
         refused: [cookies, tls_context, dynamic_metadata, filter_state],
     });
     let Some(path) = path_specifier else { return Err(at.missing("path_specifier")) };
-    let (header_list, query_list) = (at.field("headers"), at.field("query_parameters"));
     Ok(RouteMatch {
         path: PathMatch { rule: path_rule(at, path, names)?, ignore_case: !flag(case_sensitive, true) },
-        headers: (headers.iter().enumerate())
-            .map(|(index, header)| header_match(&header_list.index(index), header, names))
-            .collect::<Result<_, _>>()?,
-        query: (query_parameters.iter().enumerate())
-            .map(|(index, parameter)| query_match(&query_list.index(index), parameter, names))
-            .collect::<Result<_, _>>()?,
+        headers: each(&at.field("headers"), headers, |at, header| header_match(at, header, names))?,
+        query: each(&at.field("query_parameters"), query_parameters, |at, query| {
+            query_match(at, query, names)
+        })?,
         grpc: grpc.is_some(),
         fraction: runtime_fraction
             .as_ref()

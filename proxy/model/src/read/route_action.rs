@@ -14,7 +14,7 @@ use super::invalid::{Invalid, Rule};
 use super::per_filter::per_filter;
 use super::redirect::regex_rewrite;
 use super::retry::retry;
-use super::scalar::{choice, duration, flag, number};
+use super::scalar::{choice, duration, each, flag, number};
 use crate::names::Names;
 
 /// Envoy's default for a whole response.
@@ -118,9 +118,7 @@ fn weighted_clusters(
         refused: [random_value_specifier],
     });
     let list = at.field("clusters");
-    let splits = (clusters.iter().enumerate())
-        .map(|(index, weight)| cluster_weight(&list.index(index), weight, names))
-        .collect::<Result<Vec<_>, _>>()?;
+    let splits = each(&list, clusters, |at, weight| cluster_weight(at, weight, names))?;
     let sum: u64 = splits.iter().map(|split| u64::from(split.weight)).sum();
     if number(at.field("total_weight"), total_weight, 1..=u32::MAX)?
         .is_some_and(|total| u64::from(total) != sum)

@@ -75,6 +75,8 @@ pub(crate) fn route_config(
                 Arc::new(virtual_host(&at, &message, shell.direct_body, names)?)
             }
         };
+        // One name, not two that are equal.
+        let key = if *host.name == *key { host.name.clone() } else { key };
         hosts.push(Host { key, bytes, host });
     }
     Ok(RouteConfig { shell, hosts })

@@ -45,3 +45,16 @@ pub(crate) fn off(at: At<'_>, value: &Option<pb::BoolValue>) -> Result<(), Inval
 pub(crate) fn choice<E: TryFrom<i32>>(at: At<'_>, value: i32) -> Result<E, Invalid> {
     E::try_from(value).map_err(|_| at.refuse(Rule::UnknownValue(value)))
 }
+
+/// Reads every element of a list, where it stands. Exactly as large as it has to be: routes are kept by the thousand.
+pub(crate) fn each<T, U>(
+    at: &At<'_>,
+    list: &[T],
+    mut read: impl FnMut(&At<'_>, &T) -> Result<U, Invalid>,
+) -> Result<Vec<U>, Invalid> {
+    let mut all = Vec::with_capacity(list.len());
+    for (index, element) in list.iter().enumerate() {
+        all.push(read(&at.index(index), element)?);
+    }
+    Ok(all)
+}

@@ -10,6 +10,7 @@ use super::invalid::{Invalid, Rule};
 use super::per_filter::per_filter;
 use super::retry::retry;
 use super::route::route;
+use super::scalar::each;
 use crate::names::Names;
 
 /// Reads a virtual host.
@@ -52,10 +53,9 @@ pub(crate) fn virtual_host(
     }
     let retry =
         retry_policy.as_ref().map(|policy| retry(&at.field("retry_policy"), policy)).transpose()?.flatten();
-    let list = at.field("routes");
-    let routes = (routes.iter().enumerate())
-        .map(|(index, message)| route(&list.index(index), message, retry.as_ref(), direct_body, names))
-        .collect::<Result<Vec<_>, _>>()?;
+    let routes = each(&at.field("routes"), routes, |at, message| {
+        route(at, message, retry.as_ref(), direct_body, names)
+    })?;
     let headers = header_ops(
         at,
         Lists {

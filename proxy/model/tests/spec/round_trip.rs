@@ -85,9 +85,9 @@ fn a_split_ends_in_its_revisions() {
     let clusters = [cluster_name(&v1), cluster_name(&v2)];
     let clusters: Vec<&str> = clusters.iter().map(String::as_str).collect();
     let hosts = vec![
-        "services/default/my-service",
-        "services/default/my-service/old-my-service.default",
-        "services/default/hello.example.com",
+        "services/default.my-service",
+        "services/default.my-service:old-my-service.default",
+        "services/default.hello.example.com",
     ];
     let all = [
         (type_url::CLUSTER, clusters.clone()),

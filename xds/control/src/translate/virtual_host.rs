@@ -12,7 +12,7 @@ use super::ROUTES;
 use super::wrap::{duration, number, yes};
 
 /// The virtual hosts of a Route's KIngress, named `services/<namespace>.<name>` and, where tags have hosts of their own,
-/// `services/<namespace>.<name>.<first host>`.
+/// `services/<namespace>.<name>:<first host>`.
 pub fn virtual_hosts(ingress: &Ingress) -> Vec<pb::VirtualHost> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for host in hosts(ingress) {
@@ -101,25 +101,25 @@ impl Group<'_> {
             // Envoy removes a virtual host by the resource's name, so it has to be the host's own as well.
             name: match part {
                 // No slash but the first: what stands before the last one is the namespace that VHDS subscribes to.
-                Some(part) => format!("{ROUTES}/{}.{}.{part}", key.namespace, key.name),
+                // Neither a host nor a name has a colon, and a namespace has no dot: nobody can be called the same.
+                Some(part) => format!("{ROUTES}/{}.{}:{part}", key.namespace, key.name),
                 None => format!("{ROUTES}/{}.{}", key.namespace, key.name),
             },
             domains: self.hosts.iter().map(|host| host.to_string()).collect(),
-            routes: paths.iter().map(|path| path.route(&key.to_string())).collect(),
+            routes: paths.iter().map(|path| path.route()).collect(),
             ..Default::default()
         }
     }
 }
 
 impl Path<'_> {
-    fn route(&self, name: &str) -> pb::Route {
+    fn route(&self) -> pb::Route {
         let headers = self.path.headers.iter().map(|(name, value)| exact(name, value)).collect();
         let (action, headers_to_add) = match self.redirect {
             true => (to_https(), Vec::new()),
             false => (forward(self.path), set_headers(self.path.append_headers.iter())),
         };
         pb::Route {
-            name: name.to_owned(),
             r#match: Some(pb::RouteMatch {
                 path_specifier: Some(pb::route_match::PathSpecifier::Prefix(prefix(self.path).to_owned())),
                 headers,

@@ -25,7 +25,7 @@ spec:
 ";
 
 fn splits(machine: &Machine) -> Vec<String> {
-    let text = host(machine.control.store(), "services/default/my-service");
+    let text = host(machine.control.store(), "services/default.my-service");
     let splits = text.lines().filter(|line| line.starts_with("  "));
     splits.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
@@ -71,10 +71,10 @@ fn a_revision_that_fails_gets_no_traffic() {
         "{:?}",
         machine.lines
     );
-    let text = host(machine.control.store(), "services/default/hello");
+    let text = host(machine.control.store(), "services/default.hello");
     assert!(text.contains("100 default/hello-00001 ") && !text.contains("hello-00002"), "{text}");
     machine.ready("hello-00002");
-    assert!(host(machine.control.store(), "services/default/hello").contains("100 default/hello-00002 "));
+    assert!(host(machine.control.store(), "services/default.hello").contains("100 default/hello-00002 "));
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn a_split_that_names_no_revision_leaves_the_route_as_it_was() {
     let mut machine = Machine::new();
     machine.save("split.yaml", V1);
     machine.ready("my-service-v1");
-    let before = host(machine.control.store(), "services/default/my-service");
+    let before = host(machine.control.store(), "services/default.my-service");
     machine.save("split.yaml", &V2.replace("my-service-v1", "my-service-v9"));
-    assert_eq!(host(machine.control.store(), "services/default/my-service"), before);
+    assert_eq!(host(machine.control.store(), "services/default.my-service"), before);
     assert_ne!(
         cluster(machine.control.store(), "default/my-service-v2"),
         "none",
@@ -97,10 +97,10 @@ fn percentages_have_to_add_up() {
     let mut machine = Machine::new();
     machine.save("split.yaml", V1);
     machine.ready("my-service-v1");
-    let before = host(machine.control.store(), "services/default/my-service");
+    let before = host(machine.control.store(), "services/default.my-service");
     machine.save("split.yaml", &V2.replacen("50", "60", 1));
     let [line] = &machine.lines[..] else { panic!("{:?}", machine.lines) };
     assert!(line.starts_with("split.yaml:8: Service default/my-service: "), "{line}");
     assert!(line.contains("Traffic targets sum to 110, want 100"), "{line}");
-    assert_eq!(host(machine.control.store(), "services/default/my-service"), before);
+    assert_eq!(host(machine.control.store(), "services/default.my-service"), before);
 }

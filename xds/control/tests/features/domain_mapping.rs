@@ -15,12 +15,12 @@ fn it_leads_where_the_service_leads() {
     machine.save("hello.yaml", &service("hello"));
     machine.save("domain.yaml", MAPPING);
     assert_eq!(
-        host(machine.control.store(), "services/default/hello.example.com"),
+        host(machine.control.store(), "services/default.hello.example.com"),
         "none",
         "it leads nowhere yet"
     );
     machine.ready("hello-00001");
-    let text = host(machine.control.store(), "services/default/hello.example.com");
+    let text = host(machine.control.store(), "services/default.hello.example.com");
     assert!(text.starts_with("hello.example.com\n/\n  100 default/hello-00001 "), "{text}");
 }
 
@@ -32,9 +32,9 @@ fn it_follows_the_service_and_goes_with_its_file() {
     machine.ready("hello-00001");
     machine.save("hello.yaml", &service("hello").replace("example.com/hello", "example.com/hello:2"));
     machine.ready("hello-00002");
-    let text = host(machine.control.store(), "services/default/hello.example.com");
+    let text = host(machine.control.store(), "services/default.hello.example.com");
     assert!(text.contains("100 default/hello-00002 "), "{text}");
     machine.delete("domain.yaml");
-    assert_eq!(host(machine.control.store(), "services/default/hello.example.com"), "none");
-    assert_ne!(host(machine.control.store(), "services/default/hello"), "none");
+    assert_eq!(host(machine.control.store(), "services/default.hello.example.com"), "none");
+    assert_ne!(host(machine.control.store(), "services/default.hello"), "none");
 }

@@ -12,7 +12,7 @@ fn a_new_service_is_a_cold_revision_without_a_host() {
     let store = machine.control.store();
     assert_eq!(machine.lines, ["Service default/hello created"]);
     assert_eq!(endpoints(store, "default/hello-00001"), "empty", "it exists, at zero");
-    assert_eq!(host(store, "services/default/hello"), "none", "nobody knows yet whether it runs");
+    assert_eq!(host(store, "services/default.hello"), "none", "nobody knows yet whether it runs");
     let [run] = &work.runs[..] else { panic!("{work:?}") };
     assert_eq!(run.key.to_string(), "default/hello-00001");
     assert_eq!(run.home.to_str(), Some("app"), "relative commands are meant from the manifest's folder");
@@ -25,7 +25,7 @@ fn once_it_was_ready_all_its_hosts_lead_to_it() {
     machine.save("hello.yaml", &service("hello"));
     machine.ready("hello-00001");
     assert_eq!(
-        host(machine.control.store(), "services/default/hello"),
+        host(machine.control.store(), "services/default.hello"),
         "hello.default\n\
          hello.default.svc\n\
          hello.default.svc.cluster.local\n\

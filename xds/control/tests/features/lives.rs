@@ -18,9 +18,9 @@ fn a_document_that_goes_takes_everything_along() {
     let work = machine.save("apps.yaml", &service("one"));
     assert_eq!(machine.lines, ["Service default/two deleted"]);
     let store = machine.control.store();
-    assert_eq!(host(store, "services/default/two"), "none");
+    assert_eq!(host(store, "services/default.two"), "none");
     assert_eq!(cluster(store, "default/two-00001"), "none");
-    assert_ne!(host(store, "services/default/one"), "none");
+    assert_ne!(host(store, "services/default.one"), "none");
     let [run] = &work.runs[..] else { panic!("{work:?}") };
     assert!(run.revision.is_none() && run.key.to_string() == "default/two-00001");
     for url in [type_url::CLUSTER, type_url::ENDPOINTS, type_url::VIRTUAL_HOST] {
@@ -89,14 +89,14 @@ fn a_restart_knows_what_was() {
         work.runs.iter().map(|run| format!("{} in {}", run.key, run.home.display())).collect();
     homes.sort();
     assert_eq!(homes, ["default/app-00001 in dir", "default/app-00002 in dir", "default/gone-00001 in dir"]);
-    let text = host(again.control.store(), "services/default/app");
+    let text = host(again.control.store(), "services/default.app");
     assert!(text.contains("100 default/app-00002 "), "{text}");
 
     let work = again.save("dir/app.yaml", &two);
     assert!(work.runs.is_empty() && work.lines.is_empty(), "both documents are known: {work:?}");
     again.settled();
     assert_eq!(again.lines, ["Service default/gone deleted"], "nobody declares it any more");
-    assert_eq!(host(again.control.store(), "services/default/gone"), "none");
+    assert_eq!(host(again.control.store(), "services/default.gone"), "none");
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn tagged(machine: &mut Machine) {
 fn a_tag_has_a_host_of_its_own() {
     let mut machine = Machine::new();
     tagged(&mut machine);
-    let main = host(machine.control.store(), "services/default/hello");
+    let main = host(machine.control.store(), "services/default.hello");
     assert!(main.contains("100 default/hello-00002") && !main.contains("hello-00001"), "{main}");
-    let tag = host(machine.control.store(), "services/default/hello/blue-hello.default");
+    let tag = host(machine.control.store(), "services/default.hello:blue-hello.default");
     assert!(tag.contains("blue-hello.default.localhost\n"), "{tag}");
     assert!(tag.contains("100 default/hello-00001"), "{tag}");
 }
@@ -36,7 +36,7 @@ fn a_tag_that_goes_takes_its_host_along() {
     tagged(&mut machine);
     let text = service("hello").replace("image: example.com/hello", "image: example.com/hello:2");
     machine.save("hello.yaml", &text);
-    let name = "services/default/hello/blue-hello.default";
+    let name = "services/default.hello:blue-hello.default";
     assert_eq!(host(machine.control.store(), name), "none");
 }
 
@@ -44,7 +44,7 @@ fn a_tag_that_goes_takes_its_host_along() {
 fn a_header_names_a_tag_where_that_is_on() {
     let mut machine = Machine::with(Config { tag_header_routing: true, ..Config::default() });
     tagged(&mut machine);
-    let main = host(machine.control.store(), "services/default/hello");
+    let main = host(machine.control.store(), "services/default.hello");
     let routes: Vec<&str> = main.lines().filter(|line| line.starts_with('/')).collect();
     assert_eq!(routes, ["/ if Knative-Serving-Tag=blue", "/ Knative-Serving-Default-Route: true"]);
 }
