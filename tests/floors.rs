@@ -107,12 +107,17 @@ fn files_stay_readable_in_one_sitting() {
     for file in sources(root()) {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         let within = file.strip_prefix(root()).unwrap();
-        let tests = within.ends_with("tests.rs") || within.components().any(|part| part.as_os_str() == "tests");
+        let tests =
+            within.ends_with("tests.rs") || within.components().any(|part| part.as_os_str() == "tests");
         if lines > if tests { MOST_LINES_OF_TESTS } else { MOST_LINES } {
             long.push(format!("{}: {lines} lines", within.display()));
         }
     }
-    assert!(long.is_empty(), "longer than {MOST_LINES} lines ({MOST_LINES_OF_TESTS} of tests):\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "longer than {MOST_LINES} lines ({MOST_LINES_OF_TESTS} of tests):\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
