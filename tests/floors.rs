@@ -15,10 +15,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("forebay-xds-control", 5),
     ("forebay-local", 5),
     ("forebay-engine", 4),
-    ("forebay-http", 3),
     ("forebay-upstream", 3),
     ("forebay-telemetry", 3),
     ("forebay-autoscaler", 3),
+    ("forebay-http", 2),
     ("forebay-model", 2),
     ("forebay-net", 2),
     ("forebay-xds-client", 2),
@@ -36,6 +36,9 @@ const BANNED: &[&str] = &["ring", "openssl", "openssl-sys", "native-tls"];
 
 /// Three hundred is the aim; a file beyond this has two subjects.
 const MOST_LINES: usize = 400;
+
+/// A list of cases has one subject however long it is, but not without end.
+const MOST_LINES_OF_TESTS: usize = 450;
 
 /// Crates whose neighbours must not be seen in a file's dependencies, whatever the floor says.
 const STRANGERS: &[(&str, &[&str])] = &[
@@ -103,11 +106,18 @@ fn files_stay_readable_in_one_sitting() {
     let mut long = Vec::new();
     for file in sources(root()) {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
-        if lines > MOST_LINES {
-            long.push(format!("{}: {lines} lines", file.strip_prefix(root()).unwrap().display()));
+        let within = file.strip_prefix(root()).unwrap();
+        let tests =
+            within.ends_with("tests.rs") || within.components().any(|part| part.as_os_str() == "tests");
+        if lines > if tests { MOST_LINES_OF_TESTS } else { MOST_LINES } {
+            long.push(format!("{}: {lines} lines", within.display()));
         }
     }
-    assert!(long.is_empty(), "longer than {MOST_LINES} lines:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "longer than {MOST_LINES} lines ({MOST_LINES_OF_TESTS} of tests):\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]

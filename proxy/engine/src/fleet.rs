@@ -5,10 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use forebay_model::Update;
 use forebay_net::{BindError, Drain, Limit};
+use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
+use forebay_telemetry::log::Files;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -23,11 +26,12 @@ pub(crate) enum Message {
     CloseListeners,
     /// Hand over access logs.
     Flush,
-    /// Open access logs anew.
-    Reopen,
     /// End.
     Stop,
 }
+
+/// How long the last access log lines may take to reach their files when the process ends.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How workers are started.
 pub struct Options {
@@ -62,9 +66,13 @@ pub struct Fleet {
     epoch: Arc<AtomicU64>,
     drain: Drain,
     limit: Limit,
+    logs: Files,
+    registry: Registry,
     /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
     /// by a worker.
     bound: Mutex<HashMap<Arc<str>, (Vec<SocketAddr>, Vec<SocketAddr>)>>,
+    /// Names of clusters by index, for those who count by name. Locked by the publisher alone.
+    clusters: Mutex<HashMap<ClusterIx, Arc<str>>>,
 }
 
 impl Fleet {
@@ -76,16 +84,19 @@ impl Fleet {
             epoch: Arc::default(),
             drain: Drain::new(),
             limit: Limit::new(options.max_connections),
+            logs: Files::default(),
+            registry: options.registry.clone(),
             bound: Mutex::default(),
+            clusters: Mutex::default(),
         };
         let next_connection = Arc::new(AtomicU64::new(1));
         for index in 0..options.workers.max(1) {
             let (mail, inbox) = mpsc::unbounded_channel();
             let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
-            let (drain, limit) = (fleet.drain.clone(), fleet.limit.clone());
+            let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts = Parts { inbox, epoch, stats, reports, next_connection, drain, limit };
+                let parts = Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit };
                 live(parts);
             })?;
             fleet.mail.push(mail);
@@ -107,13 +118,13 @@ impl Fleet {
     /// Makes `update` what every request from now on is routed by. Listeners whose addresses cannot be bound are left out
     /// and named; the rest of the update holds.
     pub fn publish(&self, update: Update) -> Vec<(Arc<str>, BindError)> {
-        let mut failed = Vec::new();
+        let (mut failed, mut gone) = (Vec::new(), Vec::new());
         let mut sockets: Vec<Vec<(Arc<str>, TcpListener)>> = self.mail.iter().map(|_| Vec::new()).collect();
         {
             let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, listener) in &update.listeners {
                 let Some(listener) = listener else {
-                    bound.remove(name);
+                    gone.extend(bound.remove(name).map(|(_, at)| at).unwrap_or_default());
                     continue;
                 };
                 if bound.get(name).is_some_and(|(asked, _)| *asked == listener.addresses) {
@@ -134,7 +145,24 @@ impl Fleet {
         // After every mailbox has it: whoever sees the number finds the message.
         self.epoch.store(epoch, Ordering::Release);
         update.open_gates();
+        gone.iter().for_each(|address| self.registry.remove_listener(&address.to_string()));
+        self.forget_clusters(&update);
         failed
+    }
+
+    /// Statistics of clusters that went go with them.
+    fn forget_clusters(&self, update: &Update) {
+        let mut names = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        for (ix, cluster) in &update.clusters {
+            match cluster {
+                Some(cluster) => drop(names.insert(*ix, cluster.config.name.clone())),
+                None => {
+                    if let Some(name) = names.remove(ix) {
+                        self.registry.remove_cluster(&name);
+                    }
+                }
+            }
+        }
     }
 
     fn bind(
@@ -182,9 +210,9 @@ impl Fleet {
         self.mail.iter().for_each(|mail| drop(mail.send(Message::Flush)));
     }
 
-    /// Makes workers' access logs be opened anew by name, for log rotation.
+    /// Opens access logs anew by name, for log rotation.
     pub fn reopen_logs(&self) {
-        self.mail.iter().for_each(|mail| drop(mail.send(Message::Reopen)));
+        self.logs.reopen();
     }
 
     /// Whether a worker's thread has ended, which none does by itself.
@@ -192,13 +220,19 @@ impl Fleet {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
-    /// Ends all workers; what is still in flight is cut.
+    /// Ends all workers; what is still in flight is cut, and the access logs are written out. Blocks.
     pub fn stop(self) {
+        // A file closes with its last writer; whoever is to wait for its last line has to hold it.
+        let files = self.logs.all();
         self.mail.iter().for_each(|mail| drop(mail.send(Message::Stop)));
         for thread in self.threads {
             // A worker that panicked has said so on standard error.
             let _ = thread.join();
         }
+        if !self.logs.flush(LAST_LINES) {
+            tracing::warn!("the last access log lines could not be written in time");
+        }
+        drop(files);
     }
 }
 

@@ -13,6 +13,7 @@ use forebay_base::rng::Rng;
 use forebay_http::Pool;
 use forebay_net::{Clock, Drain, Limit, Timer, WorkerDrain};
 use forebay_telemetry::Source;
+use forebay_telemetry::log::Files;
 use forebay_upstream::Pools;
 use tokio::sync::mpsc;
 
@@ -41,6 +42,8 @@ pub(crate) struct Worker {
     pub(crate) pools: Pools,
     pub(crate) config: Config,
     pub(crate) stats: Source,
+    /// Access log files of the process; asked when a listener is configured.
+    pub(crate) log_files: Files,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
     listeners: RefCell<Vec<Rc<Listening>>>,
@@ -60,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) epoch: Arc<AtomicU64>,
     pub(crate) stats: Source,
+    pub(crate) log_files: Files,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
     pub(crate) next_connection: Arc<AtomicU64>,
     pub(crate) drain: Drain,
@@ -81,6 +85,7 @@ impl Worker {
             buffers,
             config: Config::default(),
             stats: parts.stats,
+            log_files: parts.log_files,
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
             inbox: RefCell::new(parts.inbox),
@@ -155,11 +160,6 @@ impl Worker {
             }
             // Seen by `run` alone, which is the only one to read the mailbox when a worker stops.
             Message::Stop => {}
-            Message::Reopen => {
-                for listening in self.listeners.borrow().iter() {
-                    listening.http().reopen_logs();
-                }
-            }
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
                     listening.http().flush_logs();

@@ -11,7 +11,7 @@ use forebay_engine::admin::{
     ServerInfo, State,
 };
 use forebay_model::{Discovery, Dumped, State as Standing};
-use forebay_net::{Phase, Plan, Ramp};
+use forebay_net::{Plan, Ramp};
 use forebay_proto::{envoy, type_url};
 use forebay_telemetry::{Family, Kind, Snapshot};
 use prost::Message;
@@ -40,7 +40,8 @@ struct Admin {
 impl Provider for Admin {
     fn state(&self) -> State {
         let s = &self.shared;
-        if s.failing.load(Ordering::Relaxed) || s.fleet.drain().phase() != Phase::Running {
+        // As in Envoy, a drain of the listeners alone does not fail health checks: whoever drains says both.
+        if s.failing.load(Ordering::Relaxed) {
             State::Draining
         } else if !s.fleet.bound().is_empty() {
             State::Live

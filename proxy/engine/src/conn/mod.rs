@@ -18,7 +18,7 @@ use forebay_http::path::Rules;
 use forebay_model::{Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
 use forebay_net::{Accepted, Acceptor, Phase, Sniff, sniff};
 use forebay_route::Table;
-use forebay_telemetry::log::{Format, LogFile, LogWriter};
+use forebay_telemetry::log::{Format, LogWriter};
 use forebay_telemetry::{Http, HttpStats, Listener, ListenerStats};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -39,7 +39,6 @@ pub(crate) struct HttpState {
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) stats: HttpStats,
     pub(crate) logs: Vec<RefCell<LogWriter>>,
-    files: Vec<LogFile>,
     /// Whether a log line may ask for the route's name.
     pub(crate) logs_routes: bool,
     pub(crate) path_rules: Rules,
@@ -84,18 +83,14 @@ impl HttpState {
         let stats = same.map_or_else(|| worker.stats.http(&manager.stat_prefix), |b| b.stats.clone());
         let mut logs_routes = false;
         let mut logs = Vec::new();
-        let mut files = Vec::new();
         for config in &manager.access_logs {
             logs_routes |= config.format.as_deref().is_some_and(|f| f.contains("ROUTE_NAME"));
             let format = match &config.format {
                 Some(text) => Format::parse(text),
                 None => Ok(Format::default()),
             };
-            match (format, LogFile::open(&*config.path)) {
-                (Ok(format), Ok(file)) => {
-                    logs.push(RefCell::new(file.writer(Arc::new(format))));
-                    files.push(file);
-                }
+            match (format, worker.log_files.open(&*config.path)) {
+                (Ok(format), Ok(file)) => logs.push(RefCell::new(file.writer(Arc::new(format)))),
                 // The model has compiled the format already; a file may still be refused. Requests are served without it.
                 (Err(error), _) => tracing::warn!(%error, "an access log is not written"),
                 (_, Err(error)) => tracing::warn!(%error, "an access log is not written"),
@@ -108,7 +103,6 @@ impl HttpState {
         Rc::new(Self {
             stats,
             logs,
-            files,
             logs_routes,
             path_rules: crate::exchange::path_rules(manager),
             limits: Limits {
@@ -130,11 +124,6 @@ impl HttpState {
             }
             ServerHeader::AppendIfAbsent(_) | ServerHeader::PassThrough => {}
         }
-    }
-
-    /// Opens the log files anew.
-    pub(crate) fn reopen_logs(&self) {
-        self.files.iter().for_each(LogFile::reopen);
     }
 
     /// Hands buffered log lines to their files' threads.

@@ -2,6 +2,7 @@
 //! step has its file. Knows no accept loop.
 
 mod admit;
+mod answer;
 mod attempt;
 mod client;
 mod hygiene;
@@ -10,7 +11,9 @@ mod record;
 mod relay;
 mod state;
 mod timing;
+mod tries;
 mod tunnel;
+mod upload;
 
 use std::rc::Rc;
 
@@ -130,7 +133,7 @@ async fn forward_to<C: Client>(
     // The meter counts a request from its arrival to its end, waiting included, as Knative's activator does.
     let metered = revision.as_ref().map(|_| worker.meter(&state));
     x.clocks = timing::Clocks::new(worker, revision.as_deref(), matched);
-    let served = attempt::until_answered(worker, &state, x, client).await;
+    let served = tries::until_answered(worker, &state, x, client).await;
     let after = match served {
         Ok(mut answered) => {
             let after = relay::response(worker, on, matched, x, client, &mut answered).await;
@@ -153,11 +156,11 @@ pub(crate) struct Answered {
     /// Whether the endpoint lets the connection live on.
     pub(crate) keep_alive: bool,
     /// The request's body, where it is still being sent.
-    pub(crate) upload: attempt::Upload,
+    pub(crate) upload: upload::Upload,
     pub(crate) endpoint: u64,
     pub(crate) state: Rc<ClusterState>,
     /// Holds the endpoint's and the revision's slot until the response is through.
-    pub(crate) _place: attempt::Place,
+    pub(crate) _place: tries::Place,
 }
 
 impl Answered {

@@ -13,9 +13,9 @@ use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
 use forebay_telemetry::{Cluster, Http};
 
-use super::attempt::Upload;
 use super::client::Client;
 use super::state::Exchange;
+use super::upload::Upload;
 use super::{After, Answered, hygiene, record, tunnel};
 use crate::conn::Listening;
 use crate::fault::Fault;

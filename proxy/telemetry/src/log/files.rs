@@ -47,7 +47,8 @@ impl Files {
         self.all().iter().map(LogFile::lost).sum()
     }
 
-    fn all(&self) -> Vec<LogFile> {
+    /// The files that are open; they stay so for as long as somebody holds this.
+    pub fn all(&self) -> Vec<LogFile> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.values().filter_map(LogFile::upgrade).collect()
     }

@@ -1,0 +1,142 @@
+//! Waiting for a response's head while the request's body is still being sent. Owns interim responses; knows no retries and no
+//! response bodies.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use forebay_http::h1::{BodyError, Framing, HeadError, Limits};
+use forebay_http::{Flow, Head, Up, Wrong};
+
+use super::admit::Watch;
+use super::attempt::h2_fault;
+use super::client::Client;
+use super::state::Exchange;
+use super::upload::{HeldBody, Upload};
+use crate::fault::Fault;
+use crate::worker::Worker;
+
+/// Response heads of endpoints: as large as requests' may be, and then some.
+const RESPONSE: Limits = Limits { head_bytes: 128 * 1024, headers: 200, http10: true };
+
+/// Sends the body and waits for the response's head, both at once.
+pub(super) async fn until_head<C: Client>(
+    worker: &Rc<Worker>,
+    x: &mut Exchange,
+    client: &mut C,
+    up: &mut Up,
+    upload: &mut Upload,
+) -> Result<(Framing, bool), Fault> {
+    if x.asked.expects_continue && !client.has_read_all() {
+        // Only now, with a slot and a connection in hand, is the body wanted.
+        let mut interim = Head::default();
+        interim.status = 100;
+        client.inform(&interim).map_err(|_| Fault::ClientGone)?;
+        x.asked.expects_continue = false;
+        poll_fn(|cx| client.poll_flush(cx)).await.map_err(|_| Fault::ClientGone)?;
+    }
+    let mut sent = 0;
+    let mut held = Flow::default();
+    let mut watch = Watch::default();
+    poll_fn(|cx| {
+        match upload {
+            Upload::Held if !held.is_done() => {
+                let mut body = HeldBody { data: &x.body, at: &mut sent };
+                if let Poll::Ready(Err(_)) = held.poll(cx, &mut body, up) {
+                    *upload = Upload::Refused;
+                }
+            }
+            Upload::Live(flow) if !flow.is_done() => {
+                let before = flow.bytes;
+                match flow.poll(cx, client, up) {
+                    Poll::Ready(Ok(())) => {
+                        x.times.request_end = Some(worker.clock.now().since(x.times.start))
+                    }
+                    Poll::Ready(Err(Wrong::Source(e))) => return Poll::Ready(Err(client_body_fault(&e))),
+                    Poll::Ready(Err(Wrong::Sink(_))) => *upload = Upload::Refused,
+                    Poll::Pending => {}
+                }
+                if let Upload::Live(flow) = upload
+                    && flow.bytes != before
+                {
+                    x.bytes_in = flow.bytes;
+                    x.clocks.moved();
+                }
+            }
+            _ => {}
+        }
+        match poll_head(cx, x, client, up) {
+            Poll::Ready(Ok(answer)) => {
+                x.times.first_byte = Some(worker.clock.tick().since(x.times.start));
+                return Poll::Ready(Ok(answer));
+            }
+            Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+            Poll::Pending => {}
+        }
+        if let Poll::Ready(fault) = x.clocks.poll_before(cx) {
+            return Poll::Ready(Err(fault));
+        }
+        if client.has_read_all() && watch.poll(cx, worker, client, x.req.version).is_ready() {
+            return Poll::Ready(Err(Fault::ClientGone));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn client_body_fault(error: &BodyError) -> Fault {
+    match error {
+        BodyError::Chunk(_) | BodyError::Mismatch => Fault::BadBody,
+        BodyError::Truncated | BodyError::Io(_) | BodyError::H2(_) => Fault::ClientGone,
+    }
+}
+
+/// The response's head; interim responses are passed on.
+fn poll_head<C: Client>(
+    cx: &mut Context<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+    up: &mut Up,
+) -> Poll<Result<(Framing, bool), Fault>> {
+    loop {
+        let answer = match up {
+            Up::H1(leg) => match leg.poll_response(cx, &mut x.res, &RESPONSE, x.req.is_head()) {
+                Poll::Ready(Ok(meta)) => (meta.framing, meta.keep_alive),
+                Poll::Ready(Err(HeadError::Reject(why))) => {
+                    tracing::debug!(%why, cluster = x.cluster.as_deref().unwrap_or(""), "an endpoint's response is not valid HTTP");
+                    return Poll::Ready(Err(Fault::UpstreamProtocol));
+                }
+                Poll::Ready(Err(HeadError::Truncated | HeadError::Io(_))) => {
+                    return Poll::Ready(Err(Fault::UpstreamReset));
+                }
+                Poll::Pending => return Poll::Pending,
+            },
+            Up::H2(stream) => {
+                if let Poll::Ready(true) = stream.poll_informational(cx, &mut x.res) {
+                    forward_interim(x, client)?;
+                    continue;
+                }
+                match stream.poll_response(cx, &mut x.res) {
+                    Poll::Ready(Ok(framing)) => (if x.req.is_head() { Framing::None } else { framing }, true),
+                    Poll::Ready(Err(e)) => return Poll::Ready(Err(h2_fault(&e))),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        };
+        match x.res.status {
+            101 if x.asked.upgrade => return Poll::Ready(Ok(answer)),
+            101 => return Poll::Ready(Err(Fault::UpstreamProtocol)),
+            100..=199 => forward_interim(x, client)?,
+            _ => return Poll::Ready(Ok(answer)),
+        }
+    }
+}
+
+fn forward_interim<C: Client>(x: &mut Exchange, client: &mut C) -> Result<(), Fault> {
+    // 100 was ours to say, and HTTP/1.0 knows no interim responses.
+    if x.res.status != 100 && x.req.version != forebay_http::Version::H10 {
+        x.res.strip_hop_by_hop();
+        client.inform(&x.res).map_err(|_| Fault::ClientGone)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The sending side of a leg: heads and bodies gathered into few writes. Knows no routing.
+
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+use super::Leg;
+use crate::buf::SIZE;
+use crate::h1::body::{Framing, Outgoing};
+use crate::h1::write::{self, Persist};
+use crate::head::{Head, Version};
+use crate::leg::Sink;
+
+impl Leg {
+    fn writing(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = self.pool.lend_out();
+            self.at = 0;
+        }
+        &mut self.out
+    }
+
+    /// Begins a request; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
+    pub fn start_request(&mut self, head: &Head, framing: Framing) {
+        write::write_request(head, framing, self.writing());
+        self.outgoing = framing.into();
+    }
+
+    /// Begins a response; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
+    pub fn start_response(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) {
+        write::write_response(head, framing, persist, to, self.writing());
+        self.outgoing = framing.into();
+    }
+
+    /// Adds bytes that stand by themselves: an interim response.
+    pub fn push_raw(&mut self, bytes: &[u8]) {
+        self.writing().extend_from_slice(bytes);
+    }
+
+    /// Closes the sending half, once everything is flushed.
+    pub fn shutdown(&mut self) {
+        let _ = socket_shutdown(&self.io);
+    }
+}
+
+impl Sink for Leg {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let limit = match self.outgoing {
+            Outgoing::Done => return Poll::Ready(Err(io::ErrorKind::InvalidInput.into())),
+            Outgoing::Chunked => {
+                if self.out.len() - self.at >= SIZE {
+                    ready!(self.poll_flush(cx))?;
+                }
+                write::write_chunk(data, self.writing());
+                return Poll::Ready(Ok(data.len()));
+            }
+            Outgoing::Length(left) => left.min(data.len() as u64) as usize,
+            Outgoing::Close => data.len(),
+        };
+        let data = data.get(..limit).unwrap_or_default();
+        let n = if !self.out.is_empty() && self.out.len() + data.len() <= SIZE {
+            // A head waits: the start of its body leaves in the same segment.
+            self.out.extend_from_slice(data);
+            data.len()
+        } else {
+            ready!(self.poll_flush(cx))?;
+            ready!(Pin::new(&mut self.io).poll_write(cx, data))?
+        };
+        if let Outgoing::Length(left) = &mut self.outgoing {
+            *left -= n as u64;
+            if *left == 0 {
+                self.outgoing = Outgoing::Done;
+            }
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn finish(&mut self, trailers: Option<&Head>) -> io::Result<()> {
+        match std::mem::take(&mut self.outgoing) {
+            Outgoing::Chunked => write::write_last_chunk(trailers, self.writing()),
+            Outgoing::Length(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Outgoing::Done | Outgoing::Close => {}
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.out.get(self.at..)
+            && !rest.is_empty()
+        {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.at += n,
+            }
+        }
+        if self.out.capacity() > 0 {
+            self.pool.give_back_out(std::mem::take(&mut self.out));
+            self.at = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn socket_shutdown(io: &TcpStream) -> io::Result<()> {
+    // tokio's own shutdown is a poll function that always completes at once for TCP.
+    let std = socket2::SockRef::from(io);
+    std.shutdown(Shutdown::Write)
+}
