@@ -59,6 +59,9 @@ pub struct Bound {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// A listener's addresses as configured and, with the ports the kernel picked, as bound.
+type Addresses = (Vec<SocketAddr>, Vec<SocketAddr>);
+
 /// The workers.
 pub struct Fleet {
     mail: Vec<mpsc::UnboundedSender<Message>>,
@@ -70,7 +73,7 @@ pub struct Fleet {
     registry: Registry,
     /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
     /// by a worker.
-    bound: Mutex<HashMap<Arc<str>, (Vec<SocketAddr>, Vec<SocketAddr>)>>,
+    bound: Mutex<HashMap<Arc<str>, Addresses>>,
     /// Names of clusters by index, for those who count by name. Locked by the publisher alone.
     clusters: Mutex<HashMap<ClusterIx, Arc<str>>>,
 }

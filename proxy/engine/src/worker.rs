@@ -54,6 +54,8 @@ pub(crate) struct Worker {
     reports: mpsc::UnboundedSender<Report>,
     /// Clusters whose meter has something to say.
     metered: RefCell<Vec<Rc<ClusterState>>>,
+    /// Boxed, because it is lent out by moving it.
+    #[expect(clippy::vec_box, reason = "a pooled exchange moves as a pointer")]
     spare: RefCell<Vec<Box<Exchange>>>,
     next_connection: Arc<AtomicU64>,
 }

@@ -31,10 +31,13 @@ struct Load {
     told: u32,
 }
 
+/// By namespace and name.
+type Loads = HashMap<(Arc<str>, Arc<str>), (Arc<Revision>, Load)>;
+
 /// Hears the workers until they are gone.
 pub(crate) async fn run(mut heard: mpsc::UnboundedReceiver<Report>, name: String) {
     let mut servers: HashMap<Arc<str>, mpsc::UnboundedSender<WireStatMessages>> = HashMap::new();
-    let mut loads: HashMap<(Arc<str>, Arc<str>), (Arc<Revision>, Load)> = HashMap::new();
+    let mut loads = Loads::new();
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut since = Instant::now();
@@ -78,10 +81,7 @@ pub(crate) async fn run(mut heard: mpsc::UnboundedReceiver<Report>, name: String
     }
 }
 
-fn entry<'l>(
-    loads: &'l mut HashMap<(Arc<str>, Arc<str>), (Arc<Revision>, Load)>,
-    revision: &Arc<Revision>,
-) -> &'l mut (Arc<Revision>, Load) {
+fn entry<'l>(loads: &'l mut Loads, revision: &Arc<Revision>) -> &'l mut (Arc<Revision>, Load) {
     let key = (revision.namespace.clone(), revision.name.clone());
     loads.entry(key).or_insert_with(|| (revision.clone(), Load::default()))
 }

@@ -50,7 +50,7 @@ pub(super) fn request(
         return Err(BadRequest::Authority);
     }
     let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-    if !path.starts_with('/') && !(path == "*" && parts.method == http::Method::OPTIONS) {
+    if !(path.starts_with('/') || path == "*" && parts.method == http::Method::OPTIONS) {
         return Err(BadRequest::Path);
     }
     head.set_request(parts.method.as_str().as_bytes(), path.as_bytes(), authority);
