@@ -51,7 +51,7 @@ class Forebay:
         self.start()
 
     def start(self) -> None:
-        environment = {**os.environ, "FOREBAY_DRILL_MARK": self.mark}
+        environment = {**os.environ, "DRILL_MARK": self.mark}
         command = [FOREBAY, "up", str(self.manifests), "--port", "0", "--admin-port", "0", "--log-format", "json"]
         command += ["--state", str(self.home / "state"), *self.words]
         self.process = subprocess.Popen(
@@ -105,7 +105,7 @@ class Forebay:
 
     def processes(self) -> list[int]:
         """Everything it started that lives, its companions included."""
-        return [pid for pid in marked("FOREBAY_DRILL_MARK=" + self.mark) if pid != self.pid]
+        return [pid for pid in marked("DRILL_MARK=" + self.mark) if pid != self.pid]
 
     def replicas(self) -> list[int]:
         """What the manifests' mark is on and is not one of forebay's own companions."""
