@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::forebay::Forebay;
+use crate::support::forebay::{Forebay, Setup};
 use crate::support::load::{Load, Tally};
 use crate::support::manifest::{Service, documents, service};
 use crate::support::until;
@@ -42,6 +42,28 @@ async fn rollouts_of_new_revisions_under_load_fail_nothing() {
     let tally = load.stop().await;
     tally.assert_all_ok();
     assert!(tally.bodies.len() >= 5, "the load saw the revisions come and go: {:?}", tally.bodies);
+}
+
+#[tokio::test]
+async fn a_gradual_rollout_moves_traffic_step_by_step() {
+    let one =
+        |mark: &str, number: u32| service("my-service", mark).revision(&format!("my-service-r{number}"));
+    let setup = Setup::new().arg("--rollout-duration").arg("6s");
+    setup.save("app.yaml", one(&setup.mark(), 0));
+    let forebay = setup.start().await;
+    let load = Load::new(forebay.address, HOST, "/", 4).start();
+    forebay.save("app.yaml", one(&forebay.mark(), 1));
+    let share = async || Load::new(forebay.address, HOST, "/", 4).run(400).await.said("my-service-r1") / 4;
+    // The first step is one percent, the last all; what lies between is what makes it gradual.
+    let mut seen = Vec::new();
+    until("all traffic to have moved", async || {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        seen.push(share().await);
+        seen.last() == Some(&100)
+    })
+    .await;
+    assert!(seen.iter().any(|share| (15..=85).contains(share)), "shares on the way: {seen:?}");
+    load.stop().await.assert_all_ok();
 }
 
 fn pair(mark: &str, first: u32) -> String {

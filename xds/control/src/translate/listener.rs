@@ -41,6 +41,7 @@ fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
     use hcm::http_connection_manager::{PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig};
     hcm::HttpConnectionManager {
         stat_prefix: "ingress_http".to_owned(),
+        server_name: "forebay".to_owned(),
         http_filters: vec![hcm::HttpFilter {
             name: "envoy.filters.http.router".to_owned(),
             config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any(&Router::default()))),
