@@ -79,5 +79,10 @@ async fn fill(forebay: &Forebay, count: usize) -> Vec<Connection> {
     for _ in 0..count {
         waiting.push(asking(forebay).await);
     }
+    // A newcomer before all of them are in would take a place that is theirs.
+    until("all of them to wait", async || {
+        forebay.page("/clusters").await.text().contains(&format!("forebay_waiting::{count}"))
+    })
+    .await;
     waiting
 }
