@@ -37,7 +37,8 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
                     expects_continue: meta.expects_continue,
                     upgrade: meta.upgrade,
                 };
-                let after = run(worker, on, peer, asked, &mut x, &mut leg).await;
+                // Boxed, so that an idle connection carries no room for it.
+                let after = Box::pin(run(worker, on, peer, asked, &mut x, &mut leg)).await;
                 (x, after)
             }
             Next::Bad(mut x, fault) => {
