@@ -93,7 +93,7 @@ NGINX = """
 daemon off; worker_processes 1; pid {home}/pid;
 events {{ worker_connections 4096; }}
 http {{
-  access_log {home}/access.log;
+  access_log {home}/access.log combined buffer=16k flush=1s;
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/f;
   uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
   keepalive_requests 1000000000; tcp_nodelay on;

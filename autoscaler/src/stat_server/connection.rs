@@ -23,6 +23,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(180);
 /// 4 MiB: a frame names every busy revision of one gateway in about 150 bytes each, so this is for 25,000 of them.
 const FRAME_LIMIT: usize = 4 << 20;
+/// 8 KiB: reports are some hundred bytes, and the default of 128 KiB is taken at once.
+const READ_BUFFER: usize = 8 * 1024;
 /// How long a reporter has to answer our close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,7 @@ pub(super) async fn serve(
     match shaken {
         Ok(Ok(Handshake::Upgraded { rest })) => {
             let config = WebSocketConfig::default()
+                .read_buffer_size(READ_BUFFER)
                 .max_message_size(Some(FRAME_LIMIT))
                 .max_frame_size(Some(FRAME_LIMIT));
             let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;

@@ -25,9 +25,9 @@ pub(crate) struct ClusterState {
 }
 
 impl ClusterState {
-    fn new(cluster: Arc<Cluster>) -> Self {
+    fn new(cluster: &Cluster) -> Self {
         Self {
-            current: RefCell::new(Rc::new((*cluster).clone())),
+            current: RefCell::new(Rc::new(cluster.clone())),
             meter: Meter::default(),
             since: Cell::new(0),
             told: Cell::new(0),
@@ -49,10 +49,19 @@ impl ClusterState {
     }
 }
 
+/// What a worker has of a cluster. One that no request has been for costs it a word: most revisions are at zero.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Unused(Arc<Cluster>),
+    Used(Rc<ClusterState>),
+}
+
 /// The mirror.
 #[derive(Default)]
 pub(crate) struct Config {
-    clusters: RefCell<Vec<Option<Rc<ClusterState>>>>,
+    clusters: RefCell<Vec<Slot>>,
     tables: RefCell<HashMap<Arc<str>, Rc<Table>, foldhash::fast::FixedState>>,
 }
 
@@ -60,7 +69,17 @@ impl Config {
     /// The cluster of an index.
     #[inline]
     pub(crate) fn cluster(&self, ix: ClusterIx) -> Option<Rc<ClusterState>> {
-        self.clusters.borrow().get(ix.0 as usize).cloned().flatten()
+        let mut clusters = self.clusters.borrow_mut();
+        let slot = clusters.get_mut(ix.0 as usize)?;
+        match slot {
+            Slot::Used(state) => Some(state.clone()),
+            Slot::Empty => None,
+            Slot::Unused(cluster) => {
+                let state = Rc::new(ClusterState::new(cluster));
+                *slot = Slot::Used(state.clone());
+                Some(state)
+            }
+        }
     }
 
     /// The table of a name.
@@ -82,30 +101,27 @@ impl Config {
         let mut clusters = self.clusters.borrow_mut();
         let at = ix.0 as usize;
         if clusters.len() <= at {
-            clusters.resize_with(at + 1, || None);
+            clusters.resize_with(at + 1, Slot::default);
         }
         let Some(slot) = clusters.get_mut(at) else { return Vec::new() };
-        let ids = |c: &Cluster| c.endpoints.list().iter().map(|e| e.id).collect::<Vec<u64>>();
-        match (slot.as_ref(), cluster) {
-            (None, None) => Vec::new(),
-            (None, Some(new)) => {
-                *slot = Some(Rc::new(ClusterState::new(new.clone())));
-                Vec::new()
-            }
-            (Some(old), None) => {
-                let gone = ids(&old.now());
-                *slot = None;
-                gone
-            }
-            (Some(state), Some(new)) => {
-                let mut gone = ids(&state.now());
-                if !gone.is_empty() {
-                    let stay = ids(new);
-                    gone.retain(|id| !stay.contains(id));
-                }
-                *state.current.borrow_mut() = Rc::new((**new).clone());
-                gone
-            }
+        let (Slot::Used(state), Some(new)) = (&*slot, cluster) else {
+            let before =
+                std::mem::replace(slot, cluster.map_or(Slot::Empty, |new| Slot::Unused(new.clone())));
+            return match before {
+                Slot::Used(state) => ids(&state.now()),
+                Slot::Unused(_) | Slot::Empty => Vec::new(),
+            };
+        };
+        let mut gone = ids(&state.now());
+        if !gone.is_empty() {
+            let stay = ids(new);
+            gone.retain(|id| !stay.contains(id));
         }
+        *state.current.borrow_mut() = Rc::new((**new).clone());
+        gone
     }
+}
+
+fn ids(cluster: &Cluster) -> Vec<u64> {
+    cluster.endpoints.list().iter().map(|endpoint| endpoint.id).collect()
 }

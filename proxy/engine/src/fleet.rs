@@ -241,12 +241,13 @@ impl Fleet {
 
 /// A worker's thread.
 fn live(parts: Parts) {
+    // A runtime whose own tasks need not be `Send`: a `LocalSet` would schedule each of them a second time.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         // Look for socket events after this many task polls: a burst of ready tasks does not starve the rest.
         .event_interval(61)
-        .build();
+        .build_local(tokio::runtime::LocalOptions::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -254,6 +255,5 @@ fn live(parts: Parts) {
             return;
         }
     };
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async move { Worker::new(parts).run().await });
+    runtime.block_on(async move { Worker::new(parts).run().await });
 }

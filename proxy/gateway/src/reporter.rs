@@ -11,7 +11,9 @@ use forebay_proto::metrics::{Stat, WireStatMessage, WireStatMessages};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tracing::{debug, info, warn};
 
 /// Between reports, as Knative's activator has it.
@@ -19,6 +21,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// A third of the 10 s after which the peer takes silence for death.
 const PING: Duration = Duration::from_millis(3333);
 const SILENCE: Duration = Duration::from_secs(10);
+/// 1 KiB: a stat server says nothing but pongs, and the default of 128 KiB is taken at once.
+const READ_BUFFER: usize = 1024;
 /// Back-off of connection attempts: 100 ms, growing by 1.3 up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -123,9 +127,7 @@ async fn keep_connected(url: Arc<str>, mut messages: mpsc::UnboundedReceiver<Wir
     let mut pause = Duration::from_millis(100);
     let mut told = false;
     loop {
-        match tokio::time::timeout(Duration::from_secs(3), tokio_tungstenite::connect_async(url.as_ref()))
-            .await
-        {
+        match tokio::time::timeout(Duration::from_secs(3), connect(&url)).await {
             Ok(Ok((socket, _))) => {
                 debug!(%url, "reporting load to the autoscaler");
                 if told {
@@ -161,6 +163,11 @@ async fn keep_connected(url: Arc<str>, mut messages: mpsc::UnboundedReceiver<Wir
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn connect(url: &str) -> Result<(Socket, Response), Error> {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    tokio_tungstenite::connect_async_with_config(url, Some(config), false).await
+}
 
 /// Carries reports until the connection breaks (false) or there is nobody left to report (true).
 async fn carry(mut socket: Socket, messages: &mut mpsc::UnboundedReceiver<WireStatMessages>) -> bool {

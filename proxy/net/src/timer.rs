@@ -138,6 +138,11 @@ impl Timeout {
         (self.deadline != NEVER).then_some(self.deadline)
     }
 
+    /// The clock it goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.timer.0.clock
+    }
+
     /// Starts anew: so long from now. Reads the clock, as `Timer::after`. The task that polled it last is woken then.
     pub fn reset(&mut self, duration: Duration) {
         self.reset_at(self.timer.0.clock.tick().after(duration));

@@ -41,7 +41,7 @@ pub struct Control {
 
 struct Placed {
     ingress: Arc<Ingress>,
-    hosts: Vec<String>,
+    hosts: Box<[Box<str>]>,
 }
 
 struct Known {

@@ -26,6 +26,7 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
     let mut leg = Leg::new(stream, worker.buffers.clone(), None);
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();
+    worker.clock.tick();
     let mut first = true;
     loop {
         let (x, after) = match next(worker, on, &mut leg, &mut guard, &mut idle, first).await {
@@ -37,7 +38,8 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
                     expects_continue: meta.expects_continue,
                     upgrade: meta.upgrade,
                 };
-                let after = run(worker, on, peer, asked, &mut x, &mut leg).await;
+                // Boxed, so that an idle connection carries no room for it.
+                let after = Box::pin(run(worker, on, peer, asked, &mut x, &mut leg)).await;
                 (x, after)
             }
             Next::Bad(mut x, fault) => {
@@ -77,7 +79,8 @@ async fn next(
     let mut x: Option<Box<Exchange>> = None;
     let mut reading = false;
     let limits = on.http().limits;
-    arm(idle, on.http().manager.idle_timeout);
+    // The clock was read a moment ago, at the last response's end or just now for a new connection.
+    arm(worker, idle, on.http().manager.idle_timeout);
     let next = poll_fn(|cx| {
         let mut spare = x.take().unwrap_or_else(|| worker.lend_exchange());
         match leg.poll_request(cx, &mut spare.req, &limits) {
@@ -95,7 +98,8 @@ async fn next(
                 reading = true;
                 let limit = on.http().manager.request_headers_timeout;
                 if !limit.is_zero() {
-                    arm(idle, limit);
+                    worker.clock.tick();
+                    arm(worker, idle, limit);
                 }
             }
             x = Some(spare);
@@ -120,12 +124,13 @@ async fn next(
         Poll::Pending
     })
     .await;
-    idle.stop();
+    // It stays registered through the exchange: moving it on afterwards is one store, and should it fire meanwhile, the task
+    // is polled once for nothing.
     next
 }
 
-fn arm(timeout: &mut Timeout, limit: Duration) {
-    if limit.is_zero() { timeout.stop() } else { timeout.reset(limit) }
+fn arm(worker: &Worker, timeout: &mut Timeout, limit: Duration) {
+    if limit.is_zero() { timeout.stop() } else { timeout.reset_at(worker.clock.now().after(limit)) }
 }
 
 /// Lets the client read the last response: closing with unread bytes in the kernel would reset it away.

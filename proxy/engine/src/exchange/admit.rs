@@ -73,7 +73,7 @@ async fn wait<C: Client>(
         if let Poll::Ready(permit) = Pin::new(&mut place).poll(cx) {
             return Poll::Ready(Ok(permit));
         }
-        if let Poll::Ready(fault) = x.clocks.poll_before(cx) {
+        if let Poll::Ready(fault) = x.clocks.poll(cx) {
             return Poll::Ready(Err(fault));
         }
         if late.poll_expired(cx).is_ready() {

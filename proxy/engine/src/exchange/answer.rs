@@ -73,7 +73,7 @@ pub(super) async fn until_head<C: Client>(
             Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
             Poll::Pending => {}
         }
-        if let Poll::Ready(fault) = x.clocks.poll_before(cx) {
+        if let Poll::Ready(fault) = x.clocks.poll(cx) {
             return Poll::Ready(Err(fault));
         }
         if client.has_read_all() && watch.poll(cx, worker, client, x.req.version).is_ready() {

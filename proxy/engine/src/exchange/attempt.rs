@@ -135,7 +135,7 @@ async fn unless_gone<C: Client, T>(
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
         }
-        if let Poll::Ready(fault) = x.clocks.poll_before(cx) {
+        if let Poll::Ready(fault) = x.clocks.poll(cx) {
             return Poll::Ready(Err(fault));
         }
         watch.poll(cx, worker, client, x.req.version).map(|()| Err(Fault::ClientGone))

@@ -1,8 +1,6 @@
 //! What is done to a request's head before and after it is routed: paths normalised, hop-by-hop fields dropped, forwarding
 //! headers set, the route's operations applied. Knows no sockets.
 
-use std::fmt::Write as _;
-
 use forebay_http::path::{self, Outcome, Rules};
 use forebay_http::{Head, Known};
 use forebay_model::{EscapedSlashes, StripPort, Underscores};
@@ -207,62 +205,59 @@ pub(crate) fn response(worker: &Worker, on: &Listening, matched: Option<&Matched
         let date = worker.date.now(&worker.clock);
         x.res.push(b"date", &date);
     }
-    let _ = timing_header(worker, x);
+    timing_header(worker, x);
 }
 
 /// `Server-Timing`: where the time of a revision's request went, in milliseconds.
-fn timing_header(worker: &Worker, x: &mut Exchange) -> Result<(), std::fmt::Error> {
+fn timing_header(worker: &Worker, x: &mut Exchange) {
     if !x.clocks.tells {
-        return Ok(());
+        return;
     }
     let mut text = Stack::default();
     if let Some((waited, cold)) = x.times.waited {
-        write!(text, "{};dur={}, ", if cold { "start" } else { "queue" }, Ms(waited))?;
+        text.part(if cold { b"start;dur=" } else { b"queue;dur=" }, waited);
     }
     if let Some(connect) = x.times.connect {
-        write!(text, "connect;dur={}, ", Ms(connect))?;
+        text.part(b"connect;dur=", connect);
     }
     let first = x.times.first_byte.unwrap_or_else(|| x.elapsed(worker));
-    write!(text, "ttfb;dur={}", Ms(first.saturating_sub(x.times.sent.unwrap_or_default())))?;
+    text.part(b"ttfb;dur=", first.saturating_sub(x.times.sent.unwrap_or_default()));
     x.res.push(b"server-timing", text.bytes());
-    Ok(())
 }
 
-/// Microseconds, shown as milliseconds with one decimal.
-struct Ms(u64);
-
-impl std::fmt::Display for Ms {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut digits = itoa::Buffer::new();
-        f.write_str(digits.format(self.0 / 1000))?;
-        f.write_str(".")?;
-        f.write_str(digits.format(self.0 % 1000 / 100))
-    }
-}
-
-/// Text built on the stack: a header value of our own never needs more.
-pub(crate) struct Stack {
-    data: [u8; 160],
+/// Text built on the stack, without the formatting machinery: every response has one. Three parts with numbers of 64 bits fit.
+struct Stack {
+    data: [u8; 128],
     len: usize,
 }
 
 impl Default for Stack {
     fn default() -> Self {
-        Self { data: [0; 160], len: 0 }
+        Self { data: [0; 128], len: 0 }
     }
 }
 
 impl Stack {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.data.get(..self.len).unwrap_or_default()
+    /// A name and its microseconds, as milliseconds with one decimal; commas between parts.
+    fn part(&mut self, name: &[u8], micros: u64) {
+        if self.len > 0 {
+            self.push(b", ");
+        }
+        self.push(name);
+        let mut digits = itoa::Buffer::new();
+        self.push(digits.format(micros / 1000).as_bytes());
+        self.push(b".");
+        self.push(digits.format(micros % 1000 / 100).as_bytes());
     }
-}
 
-impl std::fmt::Write for Stack {
-    fn write_str(&mut self, s: &str) -> std::fmt::Result {
-        let slot = self.data.get_mut(self.len..self.len + s.len()).ok_or(std::fmt::Error)?;
-        slot.copy_from_slice(s.as_bytes());
-        self.len += s.len();
-        Ok(())
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(slot) = self.data.get_mut(self.len..self.len + bytes.len()) {
+            slot.copy_from_slice(bytes);
+            self.len += bytes.len();
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.data.get(..self.len).unwrap_or_default()
     }
 }

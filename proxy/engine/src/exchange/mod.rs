@@ -132,7 +132,7 @@ async fn forward_to<C: Client>(
     let revision = cluster.config.revision.clone();
     // The meter counts a request from its arrival to its end, waiting included, as Knative's activator does.
     let metered = revision.as_ref().map(|_| worker.meter(&state));
-    x.clocks = timing::Clocks::new(worker, revision.as_deref(), matched);
+    x.clocks = timing::Clocks::new(worker, x.times.start, revision.as_deref(), matched);
     let served = tries::until_answered(worker, &state, x, client).await;
     let after = match served {
         Ok(mut answered) => {

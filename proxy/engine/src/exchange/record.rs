@@ -12,6 +12,7 @@ use crate::worker::Worker;
 /// Records `x`; a second call does nothing.
 pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     let Some((_, on)) = x.open.take() else { return };
+    x.clocks.stop();
     let took = worker.clock.tick().since(x.times.start);
     let http = on.http();
     if x.status == 0 {

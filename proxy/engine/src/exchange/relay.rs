@@ -110,7 +110,7 @@ async fn relay<C: Client>(
         if down.bytes != before {
             x.clocks.moved();
         }
-        if let Poll::Ready(fault) = x.clocks.poll_during(cx) {
+        if let Poll::Ready(fault) = x.clocks.poll(cx) {
             return Poll::Ready(Err(fault));
         }
         if client.has_read_all() {

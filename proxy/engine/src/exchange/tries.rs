@@ -160,7 +160,7 @@ async fn rest<C: Client>(
     let mut sleep = pin!(tokio::time::sleep(pause));
     let mut watch = Watch::default();
     poll_fn(|cx| {
-        if let Poll::Ready(fault) = x.clocks.poll_before(cx) {
+        if let Poll::Ready(fault) = x.clocks.poll(cx) {
             return Poll::Ready(Err(fault));
         }
         if watch.poll(cx, worker, client, x.req.version).is_ready() {

@@ -56,7 +56,7 @@ pub(super) async fn run<C: Client>(
         if there.bytes + back.bytes != before {
             x.clocks.moved();
         }
-        if (closed_there && closed_back) || x.clocks.poll_during(cx).is_ready() || cut(&mut guard, cx) {
+        if (closed_there && closed_back) || x.clocks.poll(cx).is_ready() || cut(&mut guard, cx) {
             return Poll::Ready(());
         }
         Poll::Pending

@@ -95,7 +95,8 @@ impl Control {
             batch.set(type_url::VIRTUAL_HOST, &host.name, host);
         }
         let Some(placed) = self.placed.get_mut(key) else { return };
-        let names: Vec<String> = hosts.into_iter().map(|host| host.name).collect();
+        // Copied: collecting the messages' own names would keep the allocation that the messages were in.
+        let names: Box<[Box<str>]> = hosts.iter().map(|host| host.name.as_str().into()).collect();
         for gone in placed.hosts.iter().filter(|name| !names.contains(name)) {
             batch.remove(type_url::VIRTUAL_HOST, gone);
         }
