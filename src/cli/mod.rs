@@ -54,7 +54,7 @@ pub(crate) enum SampleApp {
 /// `forebay explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The URL a client would ask for, e.g. http://hello.default.localhost:8080/x
+    /// The URL a client would ask for, e.g. hello.default.localhost:8080/x
     #[arg(value_parser = value::url)]
     pub url: http::Uri,
     /// Where `forebay up` answers questions about itself
