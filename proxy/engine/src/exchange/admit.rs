@@ -102,6 +102,13 @@ impl<F: FnMut()> Drop for Leaving<F> {
     }
 }
 
+/// How long a client that closed its sending half is waited with before it is asked whether it is there: an answer that comes
+/// sooner needs no question, and a place is not held for much longer than that.
+const ASK_AFTER: Duration = Duration::from_millis(20);
+
+/// First pause before the answer to the question is looked for: a reset takes a round trip.
+const LOOK_AFTER: Duration = Duration::from_millis(5);
+
 /// Watches a client that has nothing to do but wait.
 ///
 /// A client that closed its sending half may still want its answer, or may be gone; TCP does not tell. An interim `100
@@ -111,6 +118,8 @@ impl<F: FnMut()> Drop for Leaving<F> {
 pub(super) enum Watch {
     #[default]
     Open,
+    /// Half closed; asks when the time has come.
+    HalfClosed(Timeout),
     /// Asked; looks for the reset after a growing while.
     Asked { next: Timeout, after: Duration },
     /// Cannot be asked.
@@ -133,17 +142,22 @@ impl Watch {
                     Poll::Ready(Gone::Broken) => return Poll::Ready(()),
                     Poll::Ready(Gone::HalfClosed) if version == Version::H10 => *self = Watch::Trusted,
                     Poll::Ready(Gone::HalfClosed) => {
-                        let mut interim = forebay_http::Head::default();
-                        interim.status = 100;
-                        if client.inform(&interim).is_err()
-                            || matches!(client.poll_flush(cx), Poll::Ready(Err(_)))
-                        {
-                            return Poll::Ready(());
-                        }
-                        let after = Duration::from_millis(5);
-                        *self = Watch::Asked { next: worker.timer.after(after), after };
+                        *self = Watch::HalfClosed(worker.timer.after(ASK_AFTER));
                     }
                 },
+                Watch::HalfClosed(ask) => {
+                    if ask.poll_expired(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let mut interim = forebay_http::Head::default();
+                    interim.status = 100;
+                    if client.inform(&interim).is_err()
+                        || matches!(client.poll_flush(cx), Poll::Ready(Err(_)))
+                    {
+                        return Poll::Ready(());
+                    }
+                    *self = Watch::Asked { next: worker.timer.after(LOOK_AFTER), after: LOOK_AFTER };
+                }
                 Watch::Asked { next, after } => {
                     if client.is_broken() {
                         return Poll::Ready(());
@@ -151,7 +165,7 @@ impl Watch {
                     if next.poll_expired(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    // A reset takes a round trip; after a second or so of silence the client is one that waits.
+                    // After a second or so of silence the client is one that waits.
                     *after = (*after * 4).min(Duration::from_secs(1));
                     next.reset(*after);
                 }

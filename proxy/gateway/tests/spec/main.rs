@@ -1,0 +1,35 @@
+//! What the gateway does for its clients and endpoints: bytes in, bytes out. One file for each behaviour.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails here"
+)]
+
+mod backend;
+mod background;
+mod client;
+mod h2c;
+#[path = "../support/resources.rs"]
+mod resources;
+mod world;
+
+mod access_log;
+mod admission;
+mod bodies;
+mod connections;
+mod control_plane;
+mod drain;
+mod expect_continue;
+mod framing_of_requests;
+mod framing_of_responses;
+mod headers;
+mod http2;
+mod interim;
+mod leaving;
+mod reports;
+mod retries;
+mod routing;
+mod statistics;
+mod upgrades;
+mod waiting_room;

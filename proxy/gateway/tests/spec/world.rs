@@ -1,0 +1,251 @@
+//! A gateway with its own control plane in this process. Everything ends with the test.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use forebay_gateway::{Config, Gateway, Target, Xds};
+use forebay_proto::type_url;
+use forebay_xds_server::{Listener, Store, serve};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::background::Background;
+use super::client::Client;
+use super::resources::{self, Manager, Revision, Route, VirtualHost};
+
+/// Nothing in these tests takes as long; whoever waits longer has failed.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What to start.
+pub struct Setup {
+    endpoints: Vec<SocketAddr>,
+    workers: usize,
+    revision: Option<Revision>,
+    h2c: bool,
+    manager: Manager,
+    hosts: Vec<VirtualHost>,
+}
+
+/// A gateway for every host in front of these endpoints.
+pub fn to(endpoints: &[SocketAddr]) -> Setup {
+    Setup {
+        endpoints: endpoints.to_vec(),
+        workers: 1,
+        revision: None,
+        h2c: false,
+        manager: resources::manager(),
+        hosts: Vec::new(),
+    }
+}
+
+impl Setup {
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    pub fn revision(mut self, facts: Revision) -> Self {
+        self.revision = Some(facts);
+        self
+    }
+
+    pub fn h2c(mut self) -> Self {
+        self.h2c = true;
+        self
+    }
+
+    pub fn manager(mut self, change: impl FnOnce(&mut Manager)) -> Self {
+        change(&mut self.manager);
+        self
+    }
+
+    /// One host instead of the one that takes every host.
+    pub fn host(mut self, domain: &str, routes: Vec<Route>) -> Self {
+        self.hosts.push(resources::host(domain, domain, routes));
+        self
+    }
+
+    /// The same with a change of the host itself.
+    pub fn host_with(
+        mut self,
+        domain: &str,
+        routes: Vec<Route>,
+        change: impl FnOnce(&mut VirtualHost),
+    ) -> Self {
+        let mut host = resources::host(domain, domain, routes);
+        change(&mut host);
+        self.hosts.push(host);
+        self
+    }
+
+    pub fn start(mut self) -> World {
+        let runtime = Background::start();
+        let home = tempfile::tempdir().unwrap();
+        if self.hosts.is_empty() {
+            let all = vec![resources::route("/", resources::forward("backend"))];
+            self.hosts.push(resources::host("all", "*", all));
+        }
+        let store = Store::new();
+        publish(&store, &self);
+        let socket = home.path().join("xds.sock");
+        let mut control = Control { store, socket: socket.clone(), serving: None };
+        control.serve(&runtime);
+        let gateway = Gateway::start(Config {
+            xds: Xds::new(Target::Unix(socket), "spec", "spec"),
+            workers: self.workers,
+            max_connections: 10_000,
+            admin: "127.0.0.1:0".parse().unwrap(),
+            name: "spec".to_owned(),
+        })
+        .unwrap();
+        let bound = runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, gateway.listening()).await })
+            .expect("the gateway listens");
+        let world = World {
+            address: bound[0].addresses[0],
+            control,
+            gateway: Some(gateway),
+            runtime,
+            setup: self,
+            _home: home,
+        };
+        // The listener is there; its routes, cluster and endpoints are once everything sent was accepted.
+        world.settled();
+        world
+    }
+}
+
+fn publish(store: &Store, setup: &Setup) {
+    store.batch(|batch| {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        batch.set(type_url::LISTENER, "gateway", &resources::listener(listen, &setup.manager));
+        batch.set(type_url::ROUTE, "services", &resources::routes(setup.hosts.clone()));
+        let cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
+        batch.set(type_url::CLUSTER, "backend", &cluster);
+        batch.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", &setup.endpoints));
+    });
+}
+
+/// A control plane that can be killed and come back.
+pub struct Control {
+    pub store: Store,
+    socket: PathBuf,
+    serving: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Control {
+    fn serve(&mut self, runtime: &Background) {
+        let _ = std::fs::remove_file(&self.socket);
+        let _in = runtime.enter();
+        let listener = tokio::net::UnixListener::bind(&self.socket).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = serve(self.store.clone(), Listener::from(listener), async {
+            let _ = stopped.await;
+        });
+        let task = runtime.spawn(async move { drop(serving.await) });
+        self.serving = Some((stop, task));
+    }
+}
+
+/// A gateway that obeys.
+pub struct World {
+    pub address: SocketAddr,
+    pub control: Control,
+    pub runtime: Background,
+    gateway: Option<Gateway>,
+    setup: Setup,
+    _home: tempfile::TempDir,
+}
+
+impl World {
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    pub fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+
+    /// Returns when the gateway has answered for all that is in the store.
+    pub fn settled(&self) {
+        until("the gateway took its configuration", || {
+            let admin = self.admin("GET", "/config_dump?include_eds");
+            admin.contains("\"ACKED\"") && !admin.contains("\"REQUESTED\"") && {
+                let view = self.admin("GET", "/clusters");
+                view.matches("::rq_active::").count() == self.setup.endpoints.len()
+            }
+        });
+    }
+
+    /// The cluster's endpoints are these from now on.
+    pub fn set_endpoints(&self, at: &[SocketAddr]) {
+        let store = &self.control.store;
+        store.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", at));
+    }
+
+    /// All hosts are these from now on.
+    pub fn set_hosts(&self, hosts: Vec<VirtualHost>) {
+        self.control.store.set(type_url::ROUTE, "services", &resources::routes(hosts));
+    }
+
+    /// Kills the control plane: its socket is gone, and its streams with it.
+    pub fn kill_control_plane(&mut self) {
+        let (_, task) = self.control.serving.take().unwrap();
+        std::fs::remove_file(&self.control.socket).unwrap();
+        task.abort();
+        until("the gateway noticed", || !self.gateway().is_connected());
+    }
+
+    /// A new control plane, with a new store of the same content.
+    pub fn restart_control_plane(&mut self) {
+        let store = Store::new();
+        publish(&store, &self.setup);
+        self.control.store = store;
+        self.control.serve(&self.runtime);
+        until("the gateway is connected again", || self.gateway().is_connected());
+    }
+
+    /// Asks the admin interface; the body.
+    pub fn admin(&self, method: &str, path: &str) -> String {
+        let mut client = Client::connect(self.gateway().admin());
+        client.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+        let response = client.response();
+        String::from_utf8_lossy(&response.body).into_owned()
+    }
+
+    /// Requests that wait and run now, over all workers.
+    pub fn load(&self) -> (u32, u32) {
+        self.gateway().load("backend")
+    }
+
+    /// A counter or gauge by Envoy's name; 0 while nothing was counted.
+    pub fn stat(&self, name: &str) -> u64 {
+        let prefix = format!("{name}: ");
+        let stats = self.admin("GET", "/stats");
+        stats.lines().find_map(|line| line.strip_prefix(&prefix)).map_or(0, |n| n.parse().unwrap())
+    }
+
+    /// Ends the gateway in the background.
+    pub fn shut_down(&mut self, grace: Duration) -> JoinHandle<()> {
+        let gateway = self.gateway.take().unwrap();
+        self.runtime.spawn(gateway.shutdown(grace))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            self.runtime.block_on(gateway.shutdown(Duration::ZERO));
+        }
+    }
+}
+
+/// Waits for something to become true.
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
