@@ -2,7 +2,7 @@
 //! table of local replies; knows no roles, no xDS and no control plane.
 //!
 //! One task per downstream connection (one per stream on HTTP/2) does everything for its request, the upstream leg included:
-//! read [`exchange`] top to bottom. Configuration arrives as [`forebay_model::Update`]s in a mailbox; a worker looks at one
+//! read `exchange` top to bottom. Configuration arrives as [`forebay_model::Update`]s in a mailbox; a worker looks at one
 //! atomic number before it routes, so that once [`Fleet::publish`] has returned no worker routes by the old configuration.
 
 pub mod admin;

@@ -1,6 +1,6 @@
 //! The resource store and the ADS service. Knows nothing of Kubernetes or HTTP proxying.
 //!
-//! Write with [`Store::set`], [`Store::remove`], [`Store::batch`]; hand the store to [`serve`]; wait with [`Store::acked`]
+//! Write with [`Store::set`], [`Store::remove`], [`Store::batch`]; hand the store to [`serve()`]; wait with [`Store::acked`]
 //! until every subscriber took a change; hear what they refused with [`Store::nacks`].
 
 mod acks;

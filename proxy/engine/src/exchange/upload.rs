@@ -8,7 +8,7 @@ use forebay_http::{Flow, Head, Piece, Source};
 
 /// Where the request's body stands.
 pub(crate) enum Upload {
-    /// Held in [`Exchange::body`]: it came with the head, and can be sent again.
+    /// Held in the exchange's `body`: it came with the head, and can be sent again.
     Held,
     /// Still coming, or none.
     Live(Flow),
