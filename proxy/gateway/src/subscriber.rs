@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use forebay_model::{Applied, Resource};
+use forebay_net::Phase;
 use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick};
 use tracing::{info, warn};
 
@@ -82,7 +83,8 @@ impl Subscriber for Subscribed {
         let before = self.shared.connected.send_replace(up);
         match (before, up) {
             (false, true) => info!(server = %self.shared.config.xds.target, "the control plane is there"),
-            (true, false) => {
+            // While everything ends there is nothing to warn of.
+            (true, false) if self.shared.fleet.drain().phase() == Phase::Running => {
                 warn!(server = %self.shared.config.xds.target, "the control plane is away; its last configuration stays");
             }
             _ => {}
