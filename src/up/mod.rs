@@ -10,6 +10,7 @@ mod endpoints;
 mod output;
 mod prepare;
 mod screen;
+mod watch;
 mod wiring;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use crate::cli::Up;
 
 /// Runs until it is told to end, or cannot begin.
 pub(crate) fn run(options: Up) -> ExitCode {
-    output::init(options.log_format);
+    let _output = output::init(options.log_format);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

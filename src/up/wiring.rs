@@ -15,10 +15,12 @@ use forebay_xds_control::{Event as Manifest, Level, Record, Run, Work};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::endpoints::Ready;
-use super::output::{Bad, say};
+use super::output::{self, Bad, say};
 use super::prepare::Prepared;
+use super::watch::Watch;
 
 /// How long what is in flight may take when everything ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -28,6 +30,9 @@ const OBEY: Duration = Duration::from_secs(5);
 
 /// How long "ready" waits for the revisions of the first manifests; one that takes longer is told of when it is there.
 const PROOF: Duration = Duration::from_secs(5);
+
+/// Between two looks at what the live table shows: four a second is what eyes follow.
+const BEAT: Duration = Duration::from_millis(250);
 
 /// Runs everything until a signal, or a request by the admin interface, ends it.
 pub(super) async fn run(prepared: Prepared) {
@@ -54,7 +59,15 @@ pub(super) async fn run(prepared: Prepared) {
         shown: BTreeSet::new(),
         port: prepared.options.port,
         settled: None,
+        watch: None,
     };
+    // Lines of the access log are written past the screen.
+    let to_terminal = prepared.options.access_log.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if output::is_screen() && !to_terminal {
+        up.watch = Some(Watch::default());
+    }
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut nacks = up.store.nacks();
     up.take(restored, true);
     let bound = tokio::time::timeout(Duration::from_secs(10), up.gateway.listening()).await;
@@ -63,14 +76,19 @@ pub(super) async fn run(prepared: Prepared) {
         say(
             Bad::Info,
             "listening",
-            &format!("gateway  http://{address}"),
+            &format!("gateway listens on http://{address}"),
             &[("address", json!(address.to_string()))],
         );
     } else {
         say(Bad::Error, "not listening", "the gateway does not listen; see the errors above", &[]);
     }
     let admin = up.gateway.admin();
-    say(Bad::Info, "admin", &format!("admin    http://{admin}"), &[("address", json!(admin.to_string()))]);
+    say(
+        Bad::Info,
+        "admin",
+        &format!("admin pages on http://{admin}"),
+        &[("address", json!(admin.to_string()))],
+    );
 
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
@@ -99,15 +117,17 @@ pub(super) async fn run(prepared: Prepared) {
                 &[("type", json!(nack.type_url))],
             ),
             () = step => next_step = up.steps(),
+            _ = beat.tick(), if up.watch.is_some() => up.show(),
             () = up.begun(), if up.settled.is_some() => {
                 up.settled = None;
-                say(Bad::Info, "ready", "ready", &[]);
+                say(Bad::Info, "ready", "ready; Ctrl-C ends it", &[]);
             }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = up.gateway.asked_to_quit() => break,
         }
     }
+    output::show(None);
     say(Bad::Info, "stopping", "stopping; a second Ctrl-C does not wait", &[]);
     let Wired { platform, gateway, autoscaler, keep, .. } = up;
     drop(keep);
@@ -142,6 +162,8 @@ struct Wired {
     port: u16,
     /// Once all manifests were read: until when those who watch wait for the first revisions to prove themselves.
     settled: Option<tokio::time::Instant>,
+    /// For the live table, where there is one.
+    watch: Option<Watch>,
 }
 
 impl Wired {
@@ -202,6 +224,9 @@ impl Wired {
             let work = self.control.revision_state(&key, RevisionState::Ready, SystemTime::now());
             self.take(work, false);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.changed();
+        }
         self.show_services();
     }
 
@@ -209,6 +234,9 @@ impl Wired {
         let (namespace, name) = (run.key.namespace.clone(), run.key.name.clone());
         let Some(revision) = run.revision else {
             self.autoscaler.remove(&namespace, &name);
+            if let Some(watch) = &mut self.watch {
+                watch.removed(&run.key);
+            }
             self.platform.remove(&run.key);
             return;
         };
@@ -244,6 +272,9 @@ impl Wired {
             &[("revision", json!(key.to_string())), ("replicas", json!(order.replicas))],
         );
         self.platform.scale(&key, order.replicas, urgency);
+        if let Some(watch) = &mut self.watch {
+            watch.scaled(&key, order.replicas, &self.gateway);
+        }
     }
 
     fn replica(&mut self, event: Event) {
@@ -316,6 +347,13 @@ impl Wired {
         seq
     }
 
+    fn show(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        if let Some(table) = watch.look(self.control.world(), &self.gateway, &self.ready, self.port) {
+            output::show(Some(table));
+        }
+    }
+
     /// Says where each Service answers, once it is ready to.
     fn show_services(&mut self) {
         let mut lines = Vec::new();
@@ -330,7 +368,7 @@ impl Wired {
             say(
                 Bad::Info,
                 "service",
-                &format!("{key}  {url}"),
+                &format!("{key}: answers at {url}"),
                 &[("service", json!(key.to_string())), ("url", json!(url))],
             );
             self.shown.insert(key);

@@ -27,6 +27,8 @@ pub use virtual_host::{mapped_host, mapped_to, virtual_hosts};
 pub const LISTENER: &str = "gateway";
 /// The one route configuration's name, and with a slash the beginning of every virtual host's.
 pub const ROUTES: &str = "services";
+/// Statistics of all requests go by this name, as Envoy's examples call them.
+pub const STAT_PREFIX: &str = "ingress_http";
 
 /// What an installation decides about its resources.
 #[derive(Debug, Clone, PartialEq, Eq)]

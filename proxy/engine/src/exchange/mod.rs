@@ -22,7 +22,7 @@ use forebay_http::h1::Framing;
 use forebay_http::path::Rules;
 use forebay_model::{HttpManager, Protocol};
 use forebay_route::{Matched, Picked};
-use forebay_telemetry::{Cluster, Http};
+use forebay_telemetry::{Cluster, ClusterTime, Http};
 
 pub(crate) use client::Client;
 pub(crate) use state::{Asked, Exchange, Peer};
@@ -168,6 +168,8 @@ impl Answered {
     fn give_back(self, worker: &Worker, x: &mut Exchange) {
         let stats = self.state.stats(&worker.stats);
         stats.completed(x.res.status);
+        let took = x.elapsed(worker).saturating_sub(x.times.sent.unwrap_or_default());
+        stats.record(ClusterTime::UpstreamRq, took);
         stats.dec(Cluster::UpstreamRqActive);
         if let Up::H1(leg) = self.up
             && self.keep_alive

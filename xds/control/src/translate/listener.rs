@@ -14,7 +14,7 @@ use forebay_proto::envoy::extensions::filters::network::http_connection_manager:
 use forebay_proto::google::protobuf::UInt32Value;
 
 use super::wrap::{address, ads, any, duration, yes};
-use super::{AccessLog, LISTENER, ROUTES, Settings};
+use super::{AccessLog, LISTENER, ROUTES, STAT_PREFIX, Settings};
 
 /// The listener on all addresses of the settings.
 ///
@@ -40,7 +40,7 @@ pub fn listener(settings: &Settings) -> pb::Listener {
 fn manager(settings: &Settings) -> hcm::HttpConnectionManager {
     use hcm::http_connection_manager::{PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig};
     hcm::HttpConnectionManager {
-        stat_prefix: "ingress_http".to_owned(),
+        stat_prefix: STAT_PREFIX.to_owned(),
         server_name: "forebay".to_owned(),
         http_filters: vec![hcm::HttpFilter {
             name: "envoy.filters.http.router".to_owned(),
