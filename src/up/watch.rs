@@ -205,12 +205,20 @@ fn known(world: &World, view: ServiceView, port: u16) -> Known {
     }
 }
 
+/// The row names the revision already; what else its message begins with is left out, too.
 fn failure(world: &World, kind: Kind, namespace: &str, name: &str) -> Option<String> {
     let ready = world.conditions(kind, &Key::new(namespace, name)).into_iter().next()?;
-    let reason = match (&*ready.reason, &*ready.message) {
+    if ready.status != Status::False {
+        return None;
+    }
+    let own = format!("revision {namespace}/{name} ");
+    let message = match ready.message.strip_prefix(&own).and_then(|rest| rest.split_once("): ")) {
+        Some((_, message)) => message,
+        None => &*ready.message,
+    };
+    Some(match (&*ready.reason, message) {
         (reason, "") => reason.to_owned(),
         ("", message) => message.to_owned(),
         (reason, message) => format!("{reason}: {message}"),
-    };
-    (ready.status == Status::False).then_some(reason)
+    })
 }

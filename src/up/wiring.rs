@@ -268,7 +268,12 @@ impl Wired {
         say(
             Bad::Info,
             "scale",
-            &format!("{key}: {} replicas ({})", order.replicas, order.reason),
+            &format!(
+                "{key}: {} replica{} ({})",
+                order.replicas,
+                if order.replicas == 1 { "" } else { "s" },
+                order.reason
+            ),
             &[("revision", json!(key.to_string())), ("replicas", json!(order.replicas))],
         );
         self.platform.scale(&key, order.replicas, urgency);
@@ -311,14 +316,17 @@ impl Wired {
                 say(
                     Bad::Error,
                     "replica failed",
-                    &format!("{key}: {reason}: {message}"),
+                    &format!("{reason}: {message}"),
                     &[("revision", json!(key.to_string())), ("reason", json!(reason))],
                 );
                 for line in last_log {
                     say(Bad::Info, "log", &format!("  {key} | {line}"), &[]);
                 }
-                let state = RevisionState::Failed { reason: reason.into(), message: message.into() };
-                let work = self.control.revision_state(&key, state, SystemTime::now());
+                let said: Box<str> = message.into();
+                let state = RevisionState::Failed { reason: reason.into(), message: said.clone() };
+                let mut work = self.control.revision_state(&key, state, SystemTime::now());
+                // What it says of the revision has been said.
+                work.lines.retain(|line| !line.text.ends_with(&*said));
                 self.take(work, false);
             }
             Event::Notice { key, replica, message } => {
