@@ -7,6 +7,7 @@
 //! ```
 
 mod endpoints;
+mod keep;
 mod output;
 mod prepare;
 mod screen;

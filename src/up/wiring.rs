@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use forebay_autoscaler::{ScaleTo, Settings};
-use forebay_knative::api::{RevisionState, Status};
+use forebay_knative::api::{Kind, RevisionState, Status};
 use forebay_knative::{Key, RevisionKey};
 use forebay_local::{Event, Stream, Urgency, Workload};
 use forebay_proto::type_url;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::endpoints::Ready;
+use super::keep::writer;
 use super::output::{self, Bad, say};
 use super::prepare::Prepared;
 use super::watch::Watch;
@@ -57,6 +58,7 @@ pub(super) async fn run(prepared: Prepared) {
         ready: Ready::default(),
         keep,
         shown: BTreeSet::new(),
+        untold: false,
         port: prepared.options.port,
         settled: None,
         watch: None,
@@ -126,6 +128,7 @@ pub(super) async fn run(prepared: Prepared) {
             _ = terminate.recv() => break,
             () = up.gateway.asked_to_quit() => break,
         }
+        up.show_services();
     }
     output::show(None);
     say(Bad::Info, "stopping", "stopping; a second Ctrl-C does not wait", &[]);
@@ -159,6 +162,8 @@ struct Wired {
     keep: mpsc::UnboundedSender<Vec<Record>>,
     /// Services whose address has been told.
     shown: BTreeSet<Key>,
+    /// There may be more of them: asked once for all that an event brought.
+    untold: bool,
     port: u16,
     /// Once all manifests were read: until when those who watch wait for the first revisions to prove themselves.
     settled: Option<tokio::time::Instant>,
@@ -227,7 +232,7 @@ impl Wired {
         if let Some(watch) = &mut self.watch {
             watch.changed();
         }
-        self.show_services();
+        self.untold = true;
     }
 
     fn run(&mut self, run: Run, proven: bool, at_once: &mut Vec<RevisionKey>) {
@@ -364,10 +369,15 @@ impl Wired {
 
     /// Says where each Service answers, once it is ready to.
     fn show_services(&mut self) {
+        if !std::mem::take(&mut self.untold) {
+            return;
+        }
         let mut lines = Vec::new();
-        for service in self.control.world().services() {
+        let world = self.control.world();
+        let untold = world.roots().filter(|(kind, key)| *kind == Kind::Service && !self.shown.contains(*key));
+        for service in untold.filter_map(|(_, key)| world.service(key)) {
             let ready = service.conditions.first().is_some_and(|c| c.status == Status::True);
-            if ready && !self.shown.contains(&service.key) {
+            if ready {
                 lines.push((service.key, service.url));
             }
         }
@@ -382,25 +392,4 @@ impl Wired {
             self.shown.insert(key);
         }
     }
-}
-
-/// Writes records to the state directory, one batch after the other, off the loop. Done when the sender is gone.
-fn writer(
-    state: forebay_xds_control::StateDir,
-) -> (mpsc::UnboundedSender<Vec<Record>>, tokio::task::JoinHandle<()>) {
-    let (keep, mut batches) = mpsc::unbounded_channel::<Vec<Record>>();
-    let task = tokio::task::spawn_blocking(move || {
-        let mut failing = false;
-        while let Some(records) = batches.blocking_recv() {
-            match state.write(&records) {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    failing = true;
-                    tracing::error!(%error, "state cannot be kept; what runs goes on, a restart may not know it");
-                }
-                Err(_) => {}
-            }
-        }
-    });
-    (keep, task)
 }
