@@ -99,6 +99,7 @@ pub(super) async fn run(prepared: Prepared) {
     };
     let mut next_step = None;
     loop {
+        up.show_services();
         let step = async {
             match next_step {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -128,7 +129,6 @@ pub(super) async fn run(prepared: Prepared) {
             _ = terminate.recv() => break,
             () = up.gateway.asked_to_quit() => break,
         }
-        up.show_services();
     }
     output::show(None);
     say(Bad::Info, "stopping", "stopping; a second Ctrl-C does not wait", &[]);
