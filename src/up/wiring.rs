@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use forebay_autoscaler::{ScaleTo, Settings};
-use forebay_knative::api::{RevisionState, Status};
+use forebay_knative::api::{Kind, RevisionState, Status};
 use forebay_knative::{Key, RevisionKey};
 use forebay_local::{Event, Stream, Urgency, Workload};
 use forebay_proto::type_url;
@@ -180,6 +180,11 @@ impl Wired {
 
     /// Does what a change means. `proven`: its revisions have been ready in an earlier life.
     fn take(&mut self, work: Work, proven: bool) {
+        self.carry_out(work, proven);
+        self.show_services();
+    }
+
+    fn carry_out(&mut self, work: Work, proven: bool) {
         for line in &work.lines {
             let bad = match line.level {
                 Level::Info => Bad::Info,
@@ -200,9 +205,8 @@ impl Wired {
         }
         for key in at_once {
             let work = self.control.revision_state(&key, RevisionState::Ready, SystemTime::now());
-            self.take(work, false);
+            self.carry_out(work, false);
         }
-        self.show_services();
     }
 
     fn run(&mut self, run: Run, proven: bool, at_once: &mut Vec<RevisionKey>) {
@@ -319,9 +323,11 @@ impl Wired {
     /// Says where each Service answers, once it is ready to.
     fn show_services(&mut self) {
         let mut lines = Vec::new();
-        for service in self.control.world().services() {
-            let ready = service.conditions.first().is_some_and(|c| c.status == Status::True);
-            if ready && !self.shown.contains(&service.key) {
+        let world = self.control.world();
+        // Once an event, and only those that have not been told of: a view is made of many parts.
+        let untold = world.roots().filter(|(kind, key)| *kind == Kind::Service && !self.shown.contains(*key));
+        for service in untold.filter_map(|(_, key)| world.service(key)) {
+            if service.conditions.first().is_some_and(|c| c.status == Status::True) {
                 lines.push((service.key, service.url));
             }
         }
