@@ -192,7 +192,8 @@ impl Wired {
                 // Asked anew after each event; without one nothing changes before the time is up.
                 tokio::time::sleep_until(late).await;
             }
-            let _ = tokio::time::timeout(OBEY, store.acked(head)).await;
+            // By a fixed time: this is asked anew after each event.
+            let _ = tokio::time::timeout_at(late + OBEY, store.acked(head)).await;
         }
     }
 
