@@ -121,7 +121,7 @@ impl Exchange {
         self.upgrade.clear();
         if asked.upgrade {
             let wanted = self.req.known(Known::Upgrade).unwrap_or_default();
-            self.upgrade = wanted.to_ascii_lowercase();
+            self.upgrade.extend(wanted.iter().map(u8::to_ascii_lowercase));
         }
         let http = on.http();
         http.stats.inc(Http::DownstreamRqTotal);

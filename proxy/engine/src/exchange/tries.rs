@@ -27,6 +27,9 @@ use crate::worker::Worker;
 /// go by design, and the list it is tried on is only milliseconds old.
 const TRIES: u32 = 3;
 
+/// Pauses in which a plain cluster's list of retired endpoints may be replaced: some 60 ms in all, for what takes microseconds.
+const LOOKS: u32 = 5;
+
 /// First pause between tries; doubles up to the last.
 const PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -48,6 +51,7 @@ pub(super) async fn until_answered<C: Client>(
     let mut avoid = None;
     let mut pause = PAUSE;
     let mut permit = None;
+    let mut looks = 0;
     loop {
         if permit.is_none() {
             permit = admit(worker, state, x, client).await?;
@@ -98,8 +102,13 @@ pub(super) async fn until_answered<C: Client>(
             Err(kept) => {
                 permit = kept;
                 avoid = None;
+                // Endpoints that leave are retired a moment before their list is replaced: one that has only those is
+                // about to be.
                 if !gated {
-                    return Err(Fault::NoEndpoint);
+                    if cluster.endpoints.is_empty() || looks == LOOKS {
+                        return Err(Fault::NoEndpoint);
+                    }
+                    looks += 1;
                 }
                 Fault::NoEndpoint
             }

@@ -18,8 +18,6 @@ pub struct Request {
     pub trailers: String,
     /// The body as it was framed.
     pub chunked: bool,
-    /// Which connection, from 0 on.
-    pub connection: usize,
 }
 
 impl Request {
@@ -53,7 +51,6 @@ pub struct Backend {
 /// One connection of the gateway to the endpoint.
 pub struct Conn {
     pub stream: TcpStream,
-    pub number: usize,
     read: Vec<u8>,
     seen: Arc<Mutex<Vec<Request>>>,
 }
@@ -70,10 +67,10 @@ impl Backend {
         let (seen, connections, serve) = (backend.seen.clone(), backend.connections.clone(), Arc::new(serve));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let number = connections.fetch_add(1, Ordering::SeqCst);
+                connections.fetch_add(1, Ordering::SeqCst);
                 stream.set_nodelay(true).unwrap();
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                let conn = Conn { stream, number, read: Vec::new(), seen: seen.clone() };
+                let conn = Conn { stream, read: Vec::new(), seen: seen.clone() };
                 let serve = serve.clone();
                 thread::spawn(move || serve(conn));
             }
@@ -164,7 +161,7 @@ impl Conn {
         loop {
             let line = self.line()?;
             if line.is_empty() {
-                return Some(Request { head, connection: self.number, ..Request::default() });
+                return Some(Request { head, ..Request::default() });
             }
             head += "\n";
             head += &line;

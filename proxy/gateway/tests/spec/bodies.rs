@@ -107,7 +107,7 @@ fn big_bodies_go_both_ways_at_once_unharmed() {
     });
     let world = to(&[backend.address]).start();
     let mut client = world.connect();
-    let data: Vec<u8> = (0..8_388_608u32).map(|i| (i * 31 >> 7) as u8).collect();
+    let data: Vec<u8> = (0..8_388_608u32).map(|i| ((i * 31) >> 7) as u8).collect();
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8388608\r\n\r\n");
     let mut sending = client.stream.try_clone().unwrap();
     let sent = data.clone();

@@ -15,7 +15,6 @@ pub struct Client {
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     pub status: u16,
-    pub version: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub trailers: Vec<(String, String)>,
@@ -105,8 +104,9 @@ impl Client {
     pub fn head(&mut self) -> Option<Response> {
         let start = self.line()?;
         let (version, rest) = start.split_once(' ').unwrap();
+        assert_eq!(version, "HTTP/1.1");
         let status = rest[..3].parse().unwrap();
-        let mut response = Response { status, version: version.to_owned(), ..Response::default() };
+        let mut response = Response { status, ..Response::default() };
         loop {
             let line = self.line()?;
             if line.is_empty() {

@@ -21,7 +21,8 @@ fn no_request_fails_nothing_is_sent_again_and_the_next_change_holds() {
             scope.spawn(|| {
                 let mut client = super::client::Client::connect(address);
                 while !stop.load(Ordering::Relaxed) {
-                    assert_eq!(client.get("/flow").status, 200);
+                    let response = client.get("/flow");
+                    assert_eq!((response.status, response.text()), (200, response.text()));
                     served.fetch_add(1, Ordering::Relaxed);
                 }
             });

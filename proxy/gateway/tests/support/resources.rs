@@ -1,5 +1,5 @@
 //! The resources of a gateway in front of some endpoints, as a control plane would write them. Shared by tests and examples.
-#![allow(dead_code, reason = "not everybody needs everything")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "shared: not everybody needs everything")]
 
 use std::net::SocketAddr;
 

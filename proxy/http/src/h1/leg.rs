@@ -2,9 +2,11 @@
 //! bytes. Knows no routing and no timers.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
@@ -108,12 +110,12 @@ impl Leg {
         self.inbuf.is_none() && !self.eof && self.io.poll_read_ready(&mut cx).is_pending()
     }
 
-    /// The same by asking the kernel: one system call, for requests that must not be sent twice.
+    /// The same by asking the kernel: one system call, for requests that must not be sent twice. The reactor alone does not
+    /// do: what came since it last looked is news to it, and `poll_peek` asks the reactor before the kernel.
     pub fn is_quiet_now(&self) -> bool {
-        let mut byte = [0u8; 1];
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut byte = [MaybeUninit::uninit()];
         self.is_quiet()
-            && matches!(self.io.poll_peek(&mut cx, &mut tokio::io::ReadBuf::new(&mut byte)), Poll::Pending)
+            && matches!(SockRef::from(&self.io).peek(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Reads once more; `Ok(0)` is the end of the stream. The buffer goes back to the pool while nothing is there.

@@ -40,3 +40,21 @@ pub fn fuzz(data: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The body of the fuzz target over its corpus, and over every beginning of each of its files.
+    #[test]
+    fn the_fuzz_corpus_is_survived() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/h1");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            for end in 0..=bytes.len() {
+                super::fuzz(&bytes[..end]);
+            }
+            files += 1;
+        }
+        assert!(files > 30, "{files} files in {corpus}");
+    }
+}

@@ -39,11 +39,25 @@ impl Head {
         self.push(name, value);
     }
 
-    /// Adds to a comma-separated header, or creates it (one line in the end, as Envoy appends x-forwarded-for).
+    /// Adds to a comma-separated header, or creates it. There is one line in the end, as when Envoy appends
+    /// x-forwarded-for: what a client sent last must not come behind what is added here.
     pub fn append_to(&mut self, known: Known, value: &[u8]) {
         let Some(old) = self.span_of(known) else { return self.push(known.name(), value) };
         let at = self.block.len() as u32;
         self.block.extend_from_within(old.at as usize..(old.at + old.len) as usize);
+        if self.repeats(known) {
+            let first = self.slot(known);
+            for i in 0..self.fields.len() {
+                let Some(field) = self.fields.get_mut(i) else { break };
+                if field.known == known && !field.dead && Some(i) != first {
+                    field.dead = true;
+                    let more = field.value;
+                    self.block.extend_from_slice(b",");
+                    self.block.extend_from_within(more.at as usize..(more.at + more.len) as usize);
+                }
+            }
+            self.repeated &= !(1 << known as u64);
+        }
         self.block.extend_from_slice(b",");
         self.block.extend_from_slice(value);
         let len = self.block.len() as u32 - at;

@@ -2,8 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Body, trailers and what is left behind them.
+type Decoded = (Vec<u8>, Vec<u8>, usize);
+
 /// Feeds `input` in pieces of `step` bytes, as a socket would; the data, the trailers and what is left behind the body.
-fn decode(input: &[u8], step: usize) -> Result<Option<(Vec<u8>, Vec<u8>, usize)>, BadChunk> {
+fn decode(input: &[u8], step: usize) -> Result<Option<Decoded>, BadChunk> {
     let mut chunks = Chunks::default();
     let (mut data, mut have, mut fed) = (Vec::new(), Vec::new(), 0);
     loop {
