@@ -107,8 +107,14 @@ pub(super) async fn run(prepared: Prepared) {
             }
         };
         tokio::select! {
-            Some(event) = manifests.recv() => {
+            Some(event) = manifests.recv(), if !up.control.is_pending() => {
                 up.manifest(event);
+                next_step = up.steps();
+            }
+            // Yields: whom a part is for should see to it before the next one.
+            () = tokio::task::yield_now(), if up.control.is_pending() => {
+                let work = up.control.next_part(SystemTime::now());
+                up.take(work, false);
                 next_step = up.steps();
             }
             Some(event) = events.recv() => up.replica(event),
@@ -121,7 +127,7 @@ pub(super) async fn run(prepared: Prepared) {
             ),
             () = step => next_step = up.steps(),
             _ = beat.tick(), if up.watch.is_some() => up.show(),
-            () = up.begun(), if up.settled.is_some() => {
+            () = up.begun(), if up.settled.is_some() && !up.control.is_pending() => {
                 up.settled = None;
                 say(Bad::Info, "ready", "ready; Ctrl-C ends it", &[]);
             }
@@ -174,7 +180,7 @@ struct Wired {
 impl Wired {
     fn manifest(&mut self, event: Manifest) {
         let settled = matches!(event, Manifest::Settled);
-        let work = self.control.apply_source(event, SystemTime::now());
+        let work = self.control.begin_source(event);
         self.take(work, false);
         if settled {
             self.settled = Some(tokio::time::Instant::now() + PROOF);
@@ -226,8 +232,8 @@ impl Wired {
         for run in work.runs {
             self.run(run, proven, &mut at_once);
         }
-        for key in at_once {
-            let work = self.control.revision_state(&key, RevisionState::Ready, SystemTime::now());
+        if !at_once.is_empty() {
+            let work = self.control.revision_states(&at_once, &RevisionState::Ready, SystemTime::now());
             self.take(work, false);
         }
         if let Some(watch) = &mut self.watch {

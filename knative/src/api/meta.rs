@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,61 +24,67 @@ pub struct ObjectMeta {
     pub annotations: Pairs,
 }
 
-/// Labels or annotations: sorted, shared, and one pointer wide (null when empty).
+/// Labels or annotations: sorted, and shared. Most objects have none, most others one or two, and there are thousands: a
+/// map's smallest node would be half a KiB for each.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Pairs(Option<Arc<BTreeMap<String, String>>>);
+pub struct Pairs(Option<Arc<[Pair]>>);
 
-/// What an empty [`Pairs`] dereferences to.
-static NONE: BTreeMap<String, String> = BTreeMap::new();
+type Pair = (Box<str>, Box<str>);
 
 impl Pairs {
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
+    /// Sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let pairs = self.0.as_deref()?;
+        let at = pairs.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
+        Some(&pairs[at].1)
+    }
+
     /// The same pairs with those of `more` laid over them.
     #[must_use]
     pub fn with<K: Into<String>, V: Into<String>>(&self, more: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut map = (**self).clone();
+        let mut map: BTreeMap<String, String> =
+            self.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         map.extend(more.into_iter().map(|(k, v)| (k.into(), v.into())));
         Self::from(map)
     }
 
     /// The value of the first of `keys` that is set: Knative's aliases, the preferred spelling first.
     pub fn first<'a>(&'a self, keys: &[&'a str]) -> Option<(&'a str, &'a str)> {
-        keys.iter().find_map(|&key| self.get(key).map(|value| (key, value.as_str())))
+        keys.iter().find_map(|&key| self.get(key).map(|value| (key, value)))
     }
 }
 
 impl From<BTreeMap<String, String>> for Pairs {
     fn from(map: BTreeMap<String, String>) -> Self {
-        Self((!map.is_empty()).then(|| Arc::new(map)))
-    }
-}
-
-impl Deref for Pairs {
-    type Target = BTreeMap<String, String>;
-
-    fn deref(&self) -> &Self::Target {
-        self.0.as_deref().unwrap_or(&NONE)
+        let some = !map.is_empty();
+        Self(some.then(|| map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()))
     }
 }
 
 impl fmt::Debug for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
 impl Serialize for Pairs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (**self).serialize(serializer)
+        serializer.collect_map(self.iter())
     }
 }
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(deserializer).map(Self::from)
+        BTreeMap::<String, String>::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -35,7 +35,10 @@ fn tags_are_told_with_their_hosts() {
     stage.ready("hello-00001");
     stage.changes();
     assert_eq!(
-        stage.ingresses["default/hello"].annotations["networking.internal.knative.dev/tag-to-host"],
+        stage.ingresses["default/hello"]
+            .annotations
+            .get("networking.internal.knative.dev/tag-to-host")
+            .unwrap(),
         r#"{"t":["t-hello.default.svc.cluster.local","t-hello.default.localhost"]}"#
     );
 }

@@ -103,7 +103,7 @@ fn the_state_is_told_in_knatives_annotation() {
     stage.changes();
     let annotations = &stage.ingresses["default/s"].annotations;
     assert_eq!(
-        annotations["networking.internal.knative.dev/rollout"],
+        annotations.get("networking.internal.knative.dev/rollout").unwrap(),
         r#"{"configurations":[{"configurationName":"s","percent":100,"revisions":[{"revisionName":"s-00001","percent":99},{"revisionName":"s-00002","percent":1}],"stepParams":{"starttime":1000000000000000000,"nextStepTime":1000000001000000000,"stepDuration":1000000000,"stepSize":25}}]}"#
     );
 }

@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::CachePadded;
-
 use crate::permit::Permit;
 use crate::room::{Bounds, Called, Full, Room};
 use crate::wait::Wait;
@@ -13,12 +11,16 @@ use crate::word::{ONE, WAITERS, Word};
 
 /// Shared by all workers. Everything is exact: never more permits than capacity, first come first served over all workers,
 /// nobody overtakes those who wait, and no permit is lost with a request that goes away.
+///
+/// It begins a cache line, so that no two gates share one. The counter has none of its own within its gate: a cold revision
+/// has a gate as well, there are thousands, and what is beside it is written only where requests wait.
+#[repr(C, align(64))]
 pub struct Gate {
     /// Written by every request at entry and exit, by `set_capacity` and, under the room's lock, by hand-overs; read by the
-    /// same and by reports. Alone on its cache lines.
-    state: CachePadded<AtomicU64>,
+    /// same and by reports.
+    state: AtomicU64,
     /// A hint, written by `set_capacity` only, never true before `state` is: the capacity is unlimited, so entering need not
-    /// look before it adds. Read by every entry, from a line that nobody writes while all goes well.
+    /// look before it adds. Read by every entry, from the line that it is about to write.
     unlimited: AtomicBool,
     /// Copies of the room's numbers, written under its lock, read by anybody.
     waiting: AtomicU32,
@@ -54,7 +56,7 @@ impl Gate {
     /// A closed gate.
     pub fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self {
-            state: CachePadded::new(AtomicU64::new(0)),
+            state: AtomicU64::new(0),
             unlimited: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
             waiting_bytes: AtomicU64::new(0),

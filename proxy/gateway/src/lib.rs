@@ -9,7 +9,7 @@ mod reporter;
 mod subscriber;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,15 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// What came from the control plane since the start, over all streams.
+#[derive(Default)]
+pub(crate) struct Received {
+    pub(crate) responses: AtomicU64,
+    pub(crate) resources: AtomicU64,
+    /// Of names, versions and bodies: the responses without their few bytes of frame.
+    pub(crate) bytes: AtomicU64,
+}
+
 /// What the gateway's threads share. No worker takes its locks.
 pub(crate) struct Shared {
     pub(crate) fleet: Fleet,
@@ -64,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) listeners: watch::Sender<u64>,
     pub(crate) failing: AtomicBool,
     pub(crate) quit: Notify,
+    pub(crate) received: Received,
     /// Clusters whose names are being resolved.
     pub(crate) dns: dns::Resolving,
 }
@@ -116,6 +126,7 @@ impl Gateway {
             listeners: watch::Sender::new(0),
             failing: AtomicBool::new(false),
             quit: Notify::new(),
+            received: Received::default(),
             dns: dns::Resolving::default(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use forebay_balance::Endpoint;
@@ -60,6 +60,10 @@ impl Provider for Admin {
         snapshot.push(None, "server.concurrency", Kind::Gauge, s.fleet.len() as u64);
         snapshot.push(None, "server.total_connections", Kind::Gauge, s.fleet.connections() as u64);
         snapshot.push(None, "control_plane.connected_state", Kind::Gauge, u64::from(*s.connected.borrow()));
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        snapshot.push(None, "control_plane.rx_responses", Kind::Counter, count(&s.received.responses));
+        snapshot.push(None, "control_plane.rx_resources", Kind::Counter, count(&s.received.resources));
+        snapshot.push(None, "control_plane.rx_bytes", Kind::Counter, count(&s.received.bytes));
         let model = s.model();
         for (_, cluster) in model.clusters() {
             let scope = || Some((Family::Cluster, cluster.config.name.clone()));

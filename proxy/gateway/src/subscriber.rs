@@ -2,6 +2,7 @@
 //! why. Knows neither the protocol nor what a resource means.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use forebay_model::{Applied, Resource};
@@ -18,6 +19,15 @@ pub(crate) struct Subscribed {
 impl Subscribed {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    fn count(&self, change: &Change) {
+        let added = change.added.iter().map(|r| r.name.len() + r.version.len() + r.body.value.len());
+        let bytes = added.sum::<usize>() + change.removed.iter().map(String::len).sum::<usize>();
+        let received = &self.shared.received;
+        received.responses.fetch_add(1, Ordering::Relaxed);
+        received.resources.fetch_add((change.added.len() + change.removed.len()) as u64, Ordering::Relaxed);
+        received.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn publish(&self, applied: Applied) -> Outcome {
@@ -63,6 +73,7 @@ fn interests(wanted: Vec<forebay_model::Interest>) -> Vec<Interest> {
 
 impl Subscriber for Subscribed {
     fn apply(&mut self, type_url: &str, change: Change) -> Outcome {
+        self.count(&change);
         let applied = {
             let added: Vec<Resource<'_>> = change
                 .added

@@ -1,10 +1,50 @@
 //! Header operations as plain data. Evaluating them is the engine's; the order of levels is [`crate::Matched`]'s.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// Headers one level (split, route, virtual host, table) adds and removes, on the request and on the response.
+/// Headers one level (split, route, virtual host, table) adds and removes. One pointer wide: most levels do nothing, and a
+/// route has three.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderOps {
+pub struct HeaderOps(Option<Box<HeaderLists>>);
+
+impl HeaderOps {
+    /// Does nothing.
+    pub const NONE: Self = Self(None);
+
+    /// Whether this level does nothing.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl From<HeaderLists> for HeaderOps {
+    fn from(lists: HeaderLists) -> Self {
+        Self((!lists.is_empty()).then(|| Box::new(lists)))
+    }
+}
+
+impl Deref for HeaderOps {
+    type Target = HeaderLists;
+
+    #[inline]
+    fn deref(&self) -> &HeaderLists {
+        self.0.as_deref().unwrap_or(&NO_LISTS)
+    }
+}
+
+/// What [`HeaderOps`] that do nothing dereference to.
+static NO_LISTS: HeaderLists = HeaderLists {
+    request_add: Vec::new(),
+    request_remove: Vec::new(),
+    response_add: Vec::new(),
+    response_remove: Vec::new(),
+};
+
+/// What is done to the headers of the request and of the response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderLists {
     /// Added to the request, in this order.
     pub request_add: Vec<HeaderAdd>,
     /// Removed from the request, lower-case, before this level's additions.
@@ -15,9 +55,8 @@ pub struct HeaderOps {
     pub response_remove: Vec<Arc<str>>,
 }
 
-impl HeaderOps {
-    /// Whether this level does nothing.
-    pub fn is_empty(&self) -> bool {
+impl HeaderLists {
+    fn is_empty(&self) -> bool {
         self.request_add.is_empty()
             && self.request_remove.is_empty()
             && self.response_add.is_empty()

@@ -30,7 +30,7 @@ mod weighted;
 pub use action::{Action, Direct, Forward};
 pub use domain::Via;
 pub use header_match::{HeaderKey, HeaderMatch, HeaderRule};
-pub use headers::{HeaderAdd, HeaderAddAction, HeaderOps, InvalidValue, Value};
+pub use headers::{HeaderAdd, HeaderAddAction, HeaderLists, HeaderOps, InvalidValue, Value};
 pub use matcher::{Fraction, PathMatch, PathRule, RouteMatch};
 pub use pattern::{InvalidPattern, Pattern};
 pub use query_match::{QueryMatch, QueryRule};

@@ -258,12 +258,7 @@ impl Table {
 /// Bytes of a host that are lower-cased on the stack: a DNS name has at most 253.
 const HOST: usize = 256;
 
-static NO_HEADERS: HeaderOps = HeaderOps {
-    request_add: Vec::new(),
-    request_remove: Vec::new(),
-    response_add: Vec::new(),
-    response_remove: Vec::new(),
-};
+static NO_HEADERS: HeaderOps = HeaderOps::NONE;
 
 #[cfg(test)]
 mod tests;

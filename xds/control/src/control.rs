@@ -6,7 +6,7 @@ mod place;
 mod saved;
 mod work;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -37,7 +37,14 @@ pub struct Control {
     mapped: HashMap<Key, BTreeSet<Key>>,
     /// Revisions whose cluster is in the store.
     revisions: HashMap<RevisionKey, Known>,
+    /// What sources saw and was not carried out yet.
+    pending: VecDeque<Step>,
+    /// The file that those steps are from.
+    text: Option<(Arc<Path>, Arc<str>)>,
 }
+
+/// Steps carried out at once: some milliseconds.
+const PART: usize = 16;
 
 struct Placed {
     ingress: Arc<Ingress>,
@@ -91,11 +98,21 @@ impl Control {
             placed: HashMap::new(),
             mapped: HashMap::new(),
             revisions: HashMap::new(),
+            pending: VecDeque::new(),
+            text: None,
         }
     }
 
-    /// What a source saw.
+    /// What a source saw, all of it at once.
     pub fn apply_source(&mut self, event: Event, now: SystemTime) -> Work {
+        let mut work = self.begin_source(event);
+        self.advance(usize::MAX, now, &mut work);
+        work
+    }
+
+    /// What a source saw, to be carried out by [`Self::next_part`] until nothing [`is_pending`](Self::is_pending): a
+    /// manifest of thousands would hold up everybody else, and its records and resources would all be in memory at once.
+    pub fn begin_source(&mut self, event: Event) -> Work {
         let mut work = Work::default();
         match event {
             Event::Broken { path, problems } => {
@@ -112,18 +129,44 @@ impl Control {
                         work.lines.push(Line::new(Level::Warning, words).at(&path, warning.line));
                     }
                 }
-                let steps = self.declared.file(&path, documents);
-                self.take(steps, Some((&path, &text)), now, &mut work);
+                self.pending.extend(self.declared.file(&path, documents));
+                self.text = Some((path, text));
             }
-            Event::Gone { path } => {
-                let steps = self.declared.gone(&path);
-                self.take(steps, None, now, &mut work);
-            }
-            Event::Settled => {
-                let steps = self.declared.settled();
-                self.take(steps, None, now, &mut work);
-            }
+            Event::Gone { path } => self.pending.extend(self.declared.gone(&path)),
+            Event::Settled => self.pending.extend(self.declared.settled()),
         }
+        work
+    }
+
+    /// Whether something that a source saw is still to be carried out.
+    pub fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Carries out the next few steps.
+    pub fn next_part(&mut self, now: SystemTime) -> Work {
+        let mut work = Work::default();
+        self.advance(PART, now, &mut work);
+        work
+    }
+
+    fn advance(&mut self, steps: usize, now: SystemTime, work: &mut Work) {
+        for _ in 0..steps {
+            let Some(step) = self.pending.pop_front() else { break };
+            self.take(step, now, work);
+        }
+        if self.pending.is_empty() {
+            (self.pending, self.text) = (VecDeque::new(), None);
+        }
+        self.settle(&HashMap::new(), work);
+    }
+
+    /// Several revisions come to one state in one change: what follows is written once.
+    pub fn revision_states(&mut self, keys: &[RevisionKey], state: &RevisionState, now: SystemTime) -> Work {
+        for key in keys {
+            self.world.set_revision_state(key, state.clone(), now);
+        }
+        let mut work = Work::default();
         self.settle(&HashMap::new(), &mut work);
         work
     }
@@ -182,22 +225,20 @@ impl Control {
         revisions.chain(roots).map(|(kind, key)| self.record(kind, &key)).collect()
     }
 
-    fn take(&mut self, steps: Vec<Step>, text: Option<(&Arc<Path>, &str)>, now: SystemTime, work: &mut Work) {
-        for step in steps {
-            match step {
-                Step::Apply(path, document) => {
-                    let text = text.filter(|(file, _)| **file == path).map(|(_, text)| text);
-                    self.apply(&path, *document, text, now, work);
+    fn take(&mut self, step: Step, now: SystemTime, work: &mut Work) {
+        match step {
+            Step::Apply(path, document) => {
+                let text = self.text.as_ref().filter(|(file, _)| *file == path).map(|(_, text)| text.clone());
+                self.apply(&path, *document, text.as_deref(), now, work);
+            }
+            Step::Delete((kind, key)) => {
+                if self.world.delete(kind, &key, now) {
+                    work.lines.push(Line::new(Level::Info, format!("{kind} {key} deleted")));
                 }
-                Step::Delete((kind, key)) => {
-                    if self.world.delete(kind, &key, now) {
-                        work.lines.push(Line::new(Level::Info, format!("{kind} {key} deleted")));
-                    }
-                }
-                Step::Taken { path, line, id: (kind, key), by } => {
-                    let words = format!("{kind} {key} is declared in {} already, which stays", by.display());
-                    work.lines.push(Line::new(Level::Error, words).at(&path, line));
-                }
+            }
+            Step::Taken { path, line, id: (kind, key), by } => {
+                let words = format!("{kind} {key} is declared in {} already, which stays", by.display());
+                work.lines.push(Line::new(Level::Error, words).at(&path, line));
             }
         }
     }

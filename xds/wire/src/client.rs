@@ -135,15 +135,15 @@ impl<V: Variant> Client<V> {
         if full {
             // A refused resource that is still listed is still there, in its old version.
             let listed: BTreeSet<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-            state.held.retain(|name, _| listed.contains(name.as_str()));
+            state.held.retain(|name, _| listed.contains(&**name));
         }
         for (name, version) in names {
             if !refused.contains(name.as_str()) && state.wanted.covers(state.kind, &name) {
-                state.held.insert(name, version);
+                state.held.insert(name.into(), version.into());
             }
         }
         for name in &removed {
-            state.held.remove(name);
+            state.held.remove(name.as_str());
         }
         // A type that was not asked for on this stream gets no answer, as in Envoy: for the server the answer would be the
         // type's first request, and without names that means "everything".
@@ -197,7 +197,7 @@ impl<V: Variant> Client<V> {
     /// The versions held of a type, for dumps and tests.
     pub fn held(&self, type_url: &str) -> impl Iterator<Item = (&str, &str)> {
         let state = self.types.iter().find(|state| state.type_url == type_url);
-        state.into_iter().flat_map(|s| s.held.iter().map(|(name, version)| (name.as_str(), version.as_str())))
+        state.into_iter().flat_map(|s| s.held.iter().map(|(name, version)| (&**name, &**version)))
     }
 
     /// How many resources are held, of all types.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_proto::envoy::config::core::v3 as core;
-use forebay_route::{HeaderAdd, HeaderAddAction, HeaderOps, Value};
+use forebay_route::{HeaderAdd, HeaderAddAction, HeaderLists, HeaderOps, Value};
 
 use super::at::At;
 use super::fields::fields;
@@ -21,12 +21,13 @@ pub(crate) struct Lists<'p> {
 
 /// Reads the four lists.
 pub(crate) fn header_ops(at: &At<'_>, lists: Lists<'_>, names: &mut Names) -> Result<HeaderOps, Invalid> {
-    Ok(HeaderOps {
+    let lists = HeaderLists {
         request_add: adds(&at.field("request_headers_to_add"), lists.request_add, names)?,
         request_remove: removes(&at.field("request_headers_to_remove"), lists.request_remove, names)?,
         response_add: adds(&at.field("response_headers_to_add"), lists.response_add, names)?,
         response_remove: removes(&at.field("response_headers_to_remove"), lists.response_remove, names)?,
-    })
+    };
+    Ok(lists.into())
 }
 
 fn adds(

@@ -165,10 +165,10 @@ fn a_lookup_tells_split_and_action() {
 fn header_levels_go_from_split_to_table_or_back() {
     let ops = |name: &str| {
         let value = Value::Literal(name.into());
-        HeaderOps {
+        HeaderOps::from(HeaderLists {
             request_add: vec![HeaderAdd::new(name, value, HeaderAddAction::Overwrite)],
-            ..HeaderOps::default()
-        }
+            ..HeaderLists::default()
+        })
     };
     let split = Split { headers: ops("split"), ..Split::new(ClusterIx(0), "c", 1) };
     let action = Action::Forward(Forward::to(Weighted::new(vec![split]).unwrap()));

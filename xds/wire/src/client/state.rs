@@ -32,7 +32,7 @@ pub(super) struct TypeState {
     subscribe: BTreeSet<String>,
     unsubscribe: BTreeSet<String>,
     /// What was accepted: name and version. Tells a new stream what need not be sent, and what to say is gone.
-    pub(super) held: BTreeMap<String, String>,
+    pub(super) held: BTreeMap<Box<str>, Box<str>>,
     /// State of the world: the version of the last response accepted in whole; survives the stream.
     pub(super) accepted: String,
     /// State of the world: part of a later response was taken, so what is held is no version any server knows. A new
@@ -153,7 +153,7 @@ impl TypeState {
                 }
                 Some(body) => added.push(Resource { name: name.clone(), version, body }),
                 // A heartbeat: the resource lives on as it is.
-                None if ttl.is_some() && self.held.contains_key(&name) => heartbeats = true,
+                None if ttl.is_some() && self.held.contains_key(name.as_str()) => heartbeats = true,
                 // VHDS says "no such host" with a resource that has no body.
                 None => gone.push(name.clone()),
             }
@@ -212,7 +212,7 @@ impl TypeState {
             if first {
                 draft.subscribe = self.wanted.list();
                 draft.held =
-                    self.held.iter().map(|(name, version)| (name.clone(), version.clone())).collect();
+                    self.held.iter().map(|(name, version)| (name.to_string(), version.to_string())).collect();
             } else {
                 draft.unsubscribe = self.unsubscribe.difference(&self.subscribe).cloned().collect();
                 draft.subscribe = std::mem::take(&mut self.subscribe).into_iter().collect();
@@ -259,7 +259,7 @@ impl TypeState {
         }
         for name in late(&self.living) {
             self.living.remove(&name);
-            self.held.remove(&name);
+            self.held.remove(name.as_str());
             all.push(Expired::Ttl { type_url: self.type_url.clone(), name });
         }
     }
