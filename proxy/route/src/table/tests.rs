@@ -1,5 +1,5 @@
 use super::*;
-use crate::headers::{HeaderAdd, HeaderAddAction, Value};
+use crate::headers::{HeaderAdd, HeaderAddAction, HeaderLists, Value};
 use crate::matcher::{PathRule, RouteMatch};
 use crate::testing::{Req, host, prefix, route};
 use crate::weighted::Weighted;
