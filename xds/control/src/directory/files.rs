@@ -202,8 +202,8 @@ impl Files {
 
     fn read(&mut self, path: &Path, text: Arc<str>) {
         let path = self.remember(path, Some(Print::of(&text)));
-        // In a thread of its own, which ends: what parsing needed goes back to the system. A thread that stays keeps it,
-        // and this one has nothing else to do until the next save.
+        // In a thread of its own, which ends: a thread that stays keeps freed memory for its next need, and this one has
+        // none until the next save.
         let parsed = std::thread::scope(|scope| scope.spawn(|| manifest::parse(&text)).join());
         let parsed = parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match parsed {
