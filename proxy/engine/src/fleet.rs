@@ -228,6 +228,8 @@ impl Fleet {
         // A file closes with its last writer; whoever is to wait for its last line has to hold it.
         let files = self.logs.all();
         self.mail.iter().for_each(|mail| drop(mail.send(Message::Stop)));
+        // A worker that took its mail within a request has passed over the word; a closed mailbox says it again.
+        drop(self.mail);
         for thread in self.threads {
             // A worker that panicked has said so on standard error.
             let _ = thread.join();

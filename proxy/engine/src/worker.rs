@@ -6,7 +6,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
 use std::time::Duration;
 
 use forebay_base::rng::Rng;
@@ -26,8 +25,8 @@ use crate::report::Report;
 /// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
 const SPARE: usize = 512;
 
-/// Idle upstream connections are closed after this unless their cluster says otherwise (Envoy: one hour; a laptop's replicas
-/// come and go, and Go's own default is 90 s).
+/// Idle upstream connections are closed after this, whatever their cluster's own idle time (Envoy's default is one hour; Go's
+/// transport, which Knative's components use, has 90 s).
 const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Worker {
@@ -160,7 +159,7 @@ impl Worker {
             Message::CloseListeners => {
                 self.listeners.borrow().iter().for_each(|l| l.close());
             }
-            // Seen by `run` alone, which is the only one to read the mailbox when a worker stops.
+            // `run` ends by it; passed over within a request, the closed mailbox behind it does the same.
             Message::Stop => {}
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
