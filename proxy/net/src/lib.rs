@@ -1,4 +1,4 @@
-//! Listeners, sniffing, timers, drain. Knows no HTTP semantics.
+//! Listeners, connections plain and TLS, sniffing, timers, drain. Knows no HTTP semantics.
 
 pub mod accept;
 pub mod clock;
@@ -6,7 +6,9 @@ pub mod drain;
 pub mod limits;
 pub mod listener;
 pub mod sniff;
+pub mod stream;
 pub mod timer;
+pub mod tls;
 mod wheel;
 
 pub use accept::{Accepted, Acceptor, Refused};
@@ -15,4 +17,5 @@ pub use drain::{Drain, Guard, Phase, Plan, Ramp, WorkerDrain};
 pub use limits::{Limit, Slot};
 pub use listener::{BindError, Bound, Options};
 pub use sniff::{Sniff, sniff};
+pub use stream::Stream;
 pub use timer::{Timeout, Timer};

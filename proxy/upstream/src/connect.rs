@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use forebay_net::Stream;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
@@ -29,10 +30,10 @@ impl ConnectError {
 }
 
 /// Opens a connection within `timeout`, without Nagle's delay.
-pub async fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+pub async fn connect(address: SocketAddr, timeout: Duration) -> Result<Stream, ConnectError> {
     let io = tokio::time::timeout(timeout, TcpStream::connect(address))
         .await
         .map_err(|_| ConnectError::Timeout(timeout))??;
     io.set_nodelay(true)?;
-    Ok(io)
+    Ok(Stream::Plain(io))
 }

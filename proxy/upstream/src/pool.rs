@@ -55,7 +55,7 @@ impl Pools {
     pub fn take(&self, endpoint: EndpointId, reuse: Reuse) -> Option<Leg> {
         let mut by = self.by.borrow_mut();
         let pool = by.get_mut(&endpoint)?;
-        while let Some((leg, _)) = pool.idle.pop() {
+        while let Some((mut leg, _)) = pool.idle.pop() {
             let good = match reuse {
                 Reuse::Replayable => leg.is_quiet(),
                 Reuse::Careful => leg.is_quiet_now(),
@@ -149,7 +149,7 @@ impl Pools {
     pub fn sweep(&self, now: u64, limit: Duration) {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         self.by.borrow_mut().values_mut().for_each(|pool| {
-            pool.idle.retain(|(leg, since)| now.saturating_sub(*since) < limit && leg.is_quiet());
+            pool.idle.retain_mut(|(leg, since)| now.saturating_sub(*since) < limit && leg.is_quiet());
         });
     }
 

@@ -6,9 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{HeadError, Leg, RequestMeta};
-use forebay_net::{Guard, Phase, Timeout};
+use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
-use tokio::net::TcpStream;
 
 use super::Listening;
 use crate::exchange::{After, Asked, Exchange, Peer, refuse, run};
@@ -19,7 +18,7 @@ use crate::worker::Worker;
 const LINGER: usize = 256 * 1024;
 
 /// Serves the connection to its end.
-pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: TcpStream) {
+pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: Stream) {
     let stats = on.http().stats.clone();
     stats.inc(Http::DownstreamCxHttp1Total);
     stats.inc(Http::DownstreamCxHttp1Active);

@@ -8,11 +8,10 @@ use std::task::Poll;
 use bytes::Bytes;
 use forebay_http::h1::Framing;
 use forebay_http::h2::{self as http2, ServerStream};
-use forebay_net::Phase;
+use forebay_net::{Phase, Stream};
 use forebay_telemetry::Http;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::Listening;
@@ -28,7 +27,7 @@ struct Streams {
 }
 
 /// Serves the connection to its end.
-pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: TcpStream) {
+pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: Stream) {
     let http = on.http();
     http.stats.inc(Http::DownstreamCxHttp2Total);
     http.stats.inc(Http::DownstreamCxHttp2Active);
@@ -45,7 +44,7 @@ async fn streams(
     worker: &Rc<Worker>,
     on: &Rc<Listening>,
     peer: &Peer,
-    mut connection: h2::server::Connection<TcpStream, Bytes>,
+    mut connection: h2::server::Connection<Stream, Bytes>,
 ) {
     let peer = Rc::new(Peer {
         remote: peer.remote,

@@ -16,11 +16,10 @@ use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
 use forebay_model::{Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
-use forebay_net::{Accepted, Acceptor, Phase, Sniff, sniff};
+use forebay_net::{Accepted, Acceptor, Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
 use forebay_telemetry::log::{Format, LogWriter};
 use forebay_telemetry::{Http, HttpStats, Listener, ListenerStats};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::exchange::Peer;
@@ -250,7 +249,8 @@ fn serve(
             text: peer.ip().to_canonical().to_string().into(),
             connection: worker.connection_number(),
         };
-        match protocol(&worker, &on, &stream).await {
+        let mut stream = Stream::Plain(stream);
+        match protocol(&worker, &on, &mut stream).await {
             Some(Codec::Http2) => Box::pin(h2::serve(&worker, &on, &peer, stream)).await,
             Some(_) => h1::serve(&worker, &on, &peer, stream).await,
             None => {}
@@ -268,7 +268,7 @@ impl<F: FnMut()> Drop for Closing<F> {
 }
 
 /// What the client speaks, by its first bytes, which stay in the kernel's buffer. `None` if it never said.
-async fn protocol(worker: &Worker, on: &Listening, stream: &TcpStream) -> Option<Codec> {
+async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Option<Codec> {
     let codec = on.http().manager.codec;
     if codec != Codec::Auto {
         return Some(codec);
@@ -292,8 +292,7 @@ async fn protocol(worker: &Worker, on: &Listening, stream: &TcpStream) -> Option
                     return Poll::Ready(None);
                 }
             }
-            let mut buf = tokio::io::ReadBuf::new(&mut first);
-            Poll::Ready(ready!(stream.poll_peek(cx, &mut buf)).ok())
+            Poll::Ready(ready!(stream.poll_peek(cx, &mut first)).ok())
         })
         .await?;
         match sniff(first.get(..n).unwrap_or_default()) {

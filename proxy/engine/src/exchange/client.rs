@@ -45,7 +45,7 @@ impl Client for Leg {
     }
 
     fn is_broken(&self) -> bool {
-        !matches!(self.io().take_error(), Ok(None))
+        !matches!(self.io().tcp().take_error(), Ok(None))
     }
 
     fn has_read_all(&self) -> bool {

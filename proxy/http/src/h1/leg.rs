@@ -2,13 +2,11 @@
 //! bytes. Knows no routing and no timers.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
+use forebay_net::Stream;
 use thiserror::Error;
-use tokio::net::TcpStream;
 
 use super::body::{Incoming, Outgoing};
 use super::parse::Reject;
@@ -41,7 +39,7 @@ pub enum Gone {
 
 /// A connection and where it stands in its current exchange.
 pub struct Leg {
-    io: TcpStream,
+    io: Stream,
     pool: Rc<Pool>,
     /// Bytes read and not consumed; `None` while there are none.
     inbuf: Option<Buf>,
@@ -56,7 +54,7 @@ pub struct Leg {
 
 impl Leg {
     /// A leg on a connected socket, with what a protocol sniffer has read of it already.
-    pub fn new(io: TcpStream, pool: Rc<Pool>, first: Option<Buf>) -> Self {
+    pub fn new(io: Stream, pool: Rc<Pool>, first: Option<Buf>) -> Self {
         Self {
             io,
             pool,
@@ -70,8 +68,8 @@ impl Leg {
         }
     }
 
-    /// The socket, to ask for addresses and options.
-    pub fn io(&self) -> &TcpStream {
+    /// The connection below, to ask for addresses and options.
+    pub fn io(&self) -> &Stream {
         &self.io
     }
 
@@ -105,17 +103,13 @@ impl Leg {
     }
 
     /// Whether an idle connection is still open and silent, by what the reactor has already heard: no system call.
-    pub fn is_quiet(&self) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.inbuf.is_none() && !self.eof && self.io.poll_read_ready(&mut cx).is_pending()
+    pub fn is_quiet(&mut self) -> bool {
+        self.inbuf.is_none() && !self.eof && self.io.is_quiet()
     }
 
-    /// The same by asking the kernel: one system call, for requests that must not be sent twice. The reactor alone does not
-    /// do: what came since it last looked is news to it, and `poll_peek` asks the reactor before the kernel.
-    pub fn is_quiet_now(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        self.is_quiet()
-            && matches!(SockRef::from(&self.io).peek(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+    /// The same by asking the kernel: one system call, for requests that must not be sent twice.
+    pub fn is_quiet_now(&mut self) -> bool {
+        self.inbuf.is_none() && !self.eof && self.io.is_quiet_now()
     }
 
     /// Reads once more; `Ok(0)` is the end of the stream. The buffer goes back to the pool while nothing is there.

@@ -1,12 +1,10 @@
 //! The sending side of a leg: heads and bodies gathered into few writes. Knows no routing.
 
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use super::Leg;
 use crate::buf::SIZE;
@@ -43,7 +41,7 @@ impl Leg {
 
     /// Closes the sending half, once everything is flushed.
     pub fn shutdown(&mut self) {
-        let _ = socket_shutdown(&self.io);
+        self.io.shutdown();
     }
 }
 
@@ -101,12 +99,7 @@ impl Sink for Leg {
             self.pool.give_back_out(std::mem::take(&mut self.out));
             self.at = 0;
         }
-        Poll::Ready(Ok(()))
+        // A plain socket holds nothing back: for it this is a branch.
+        Pin::new(&mut self.io).poll_flush(cx)
     }
-}
-
-fn socket_shutdown(io: &TcpStream) -> io::Result<()> {
-    // tokio's own shutdown is a poll function that always completes at once for TCP.
-    let std = socket2::SockRef::from(io);
-    std.shutdown(Shutdown::Write)
 }

@@ -3,6 +3,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::buf::SIZE;
 use crate::h1::{Framing, Limits, Persist};
@@ -17,7 +19,7 @@ async fn pair() -> (Leg, std::net::TcpStream, Rc<Pool>) {
     let (own, _) = listener.accept().unwrap();
     own.set_nonblocking(true).unwrap();
     let pool = Pool::new();
-    (Leg::new(TcpStream::from_std(own).unwrap(), pool.clone(), None), peer, pool)
+    (Leg::new(Stream::Plain(TcpStream::from_std(own).unwrap()), pool.clone(), None), peer, pool)
 }
 
 fn run<F: Future<Output = ()>>(test: F) {
