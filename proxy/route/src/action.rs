@@ -35,7 +35,46 @@ pub struct Forward {
     /// Upgrades by lower-case name, allowed or not; what is not named here is as the listener says.
     pub upgrades: Vec<(Arc<str>, bool)>,
     /// Another try, when one is allowed.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
+    /// What few routes say.
+    pub rare: Option<Arc<Rare>>,
+}
+
+/// What few routes say, apart from the rest because there are thousands that do not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rare {
+    /// From the request's first byte to the response's last; `None` = the listener's own, zero = no limit.
+    pub max_stream_duration: Option<Duration>,
+    /// What becomes of the time that a gRPC client asks for; `None` = it is passed on and means nothing here.
+    pub grpc_timeout: Option<GrpcTimeout>,
+    /// Whether the cluster's circuit breakers for high priority count its requests.
+    pub high_priority: bool,
+    /// Whether each try says in `x-envoy-attempt-count` which it is.
+    pub count_to_upstream: bool,
+    /// Whether the response says in `x-envoy-attempt-count` how many it took.
+    pub count_to_client: bool,
+    /// Bytes of a request's body that may be kept for another try; `None` = as many as a connection may buffer.
+    pub buffer_limit: Option<u64>,
+}
+
+/// How `grpc-timeout` is obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrpcTimeout {
+    /// Which clock it sets.
+    pub sets: GrpcClock,
+    /// The longest that may be asked for; zero = any.
+    pub max: Duration,
+    /// What is taken off, so that the proxy gives up a little before its client does.
+    pub offset: Duration,
+}
+
+/// Which clock `grpc-timeout` sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcClock {
+    /// The response's ([`Forward::timeout`]); a call that asks for nothing has no limit but the longest.
+    Response,
+    /// The stream's ([`Rare::max_stream_duration`]), for calls that ask.
+    Stream,
 }
 
 impl Forward {
@@ -49,6 +88,7 @@ impl Forward {
             idle_timeout: None,
             upgrades: Vec::new(),
             retry: None,
+            rare: None,
         }
     }
 

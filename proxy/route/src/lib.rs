@@ -27,7 +27,7 @@ mod text;
 mod virtual_host;
 mod weighted;
 
-pub use action::{Action, Direct, Forward};
+pub use action::{Action, Direct, Forward, GrpcClock, GrpcTimeout, Rare};
 pub use domain::Via;
 pub use header_match::{HeaderKey, HeaderMatch, HeaderRule};
 pub use headers::{HeaderAdd, HeaderAddAction, HeaderLists, HeaderOps, InvalidValue, Value};
@@ -36,7 +36,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use query_match::{QueryMatch, QueryRule};
 pub use redirect::{Redirect, RedirectPath};
 pub use request::RequestView;
-pub use retry::{Retry, RetryOn};
+pub use retry::{Reset, ResetFormat, ResetHeader, Retry, RetryOn};
 pub use rewrite::{HostRewrite, PathRewrite, RegexRewrite};
 pub use table::{Built, Conflict, Matched, Picked, Settings, Table};
 pub use text::{TextMatch, TextRule};

@@ -1,7 +1,7 @@
 //! `route.v3.Route`: a condition and what follows from it.
 
 use forebay_proto::envoy::config::route::v3 as pb;
-use forebay_route::{Action, Retry, Route};
+use forebay_route::{Action, Route};
 
 use super::at::At;
 use super::fields::fields;
@@ -10,31 +10,35 @@ use super::invalid::Invalid;
 use super::matching::route_match;
 use super::per_filter::per_filter;
 use super::redirect::{direct, redirect};
-use super::route_action::forward;
+use super::route_action::{Inherited, forward};
+use super::virtual_host::buffer_limit;
 use crate::names::Names;
 
-/// Reads a route. `inherited` is the virtual host's retry policy.
+/// Reads a route.
 pub(crate) fn route(
     at: &At<'_>,
     message: &pb::Route,
-    inherited: Option<&Retry>,
+    inherited: &Inherited,
     direct_body: u32,
     names: &mut Names,
 ) -> Result<Route, Invalid> {
     fields!(at, message => pb::Route {
         read: [
             name, r#match, typed_per_filter_config, request_headers_to_add, request_headers_to_remove,
-            response_headers_to_add, response_headers_to_remove, action,
+            response_headers_to_add, response_headers_to_remove, action, per_request_buffer_limit_bytes,
+            request_body_buffer_limit,
         ],
         harmless: [
             // Notes, counters and spans.
             metadata, decorator, tracing, stat_prefix,
-            // What a request may hold of a body, its cluster says.
-            per_request_buffer_limit_bytes, request_body_buffer_limit,
         ],
         refused: [route_specifiers],
     });
     per_filter(at, typed_per_filter_config)?;
+    let mut inherited = inherited.clone();
+    if let Some(limit) = buffer_limit(at, per_request_buffer_limit_bytes, request_body_buffer_limit)? {
+        inherited.rare.buffer_limit = Some(limit);
+    }
     let Some(condition) = r#match else { return Err(at.missing("match")) };
     Ok(Route {
         name: names.text(name),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_proto::envoy::config::core::v3::RoutingPriority;
 use forebay_proto::envoy::config::route::v3 as pb;
-use forebay_route::{Forward, HostRewrite, PathRewrite, Retry, Split, Weighted};
+use forebay_route::{Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Weighted};
 
 use super::at::At;
 use super::fields::fields;
@@ -20,33 +20,46 @@ use crate::names::Names;
 /// Envoy's default for a whole response.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Reads where a route leads. `inherited` is the virtual host's retry policy, for routes without their own.
+/// What a virtual host says for those of its routes that do not say otherwise.
+#[derive(Default, Clone)]
+pub(crate) struct Inherited {
+    pub(crate) retry: Option<Arc<Retry>>,
+    pub(crate) rare: Rare,
+}
+
+/// Reads where a route leads.
 pub(crate) fn forward(
     at: &At<'_>,
     message: &pb::RouteAction,
-    inherited: Option<&Retry>,
+    inherited: Inherited,
     names: &mut Names,
 ) -> Result<Forward, Invalid> {
     fields!(at, message => pb::RouteAction {
         read: [
             cluster_not_found_response_code, prefix_rewrite, regex_rewrite, timeout, idle_timeout, retry_policy, priority,
-            upgrade_configs, cluster_specifier, host_rewrite_specifier, internal_redirect_action,
+            upgrade_configs, cluster_specifier, host_rewrite_specifier, internal_redirect_action, max_stream_duration,
+            max_grpc_timeout, grpc_timeout_offset,
         ],
         harmless: [
             // 0-RTT needs TLS; when buffers are flushed is ours to choose; the rest belongs to refused fields.
             early_data_policy, flush_timeout, include_vh_rate_limits, max_internal_redirects,
-            // Both bound a timeout that gRPC clients ask for, which nobody here honours.
-            max_grpc_timeout, grpc_timeout_offset,
         ],
         refused: [
             metadata_match, path_rewrite_policy, path_rewrite, append_x_forwarded_host, retry_policy_typed_config,
             request_mirror_policies, rate_limits, hash_policy, cors, internal_redirect_policy, hedge_policy,
-            max_stream_duration,
         ],
     });
-    if *priority != RoutingPriority::Default as i32 {
-        return Err(at.field("priority").unsupported(format_args!("HIGH")));
+    let Inherited { retry: inherited, mut rare } = inherited;
+    rare.high_priority = choice::<RoutingPriority>(at.field("priority"), *priority)? == RoutingPriority::High;
+    rare.grpc_timeout = grpc_timeout(at, max_grpc_timeout, grpc_timeout_offset)?;
+    if let Some(stream) = max_stream_duration {
+        stream_duration(&at.field("max_stream_duration"), stream, &mut rare)?;
     }
+    // A route that limits the stream does not limit the response (Envoy: "new timeouts").
+    let timeout = match max_stream_duration {
+        None => Some(duration(at.field("timeout"), timeout)?.unwrap_or(TIMEOUT)).filter(|t| !t.is_zero()),
+        Some(_) => None,
+    };
     if *internal_redirect_action != 0 {
         return Err(at
             .field("internal_redirect_action")
@@ -70,14 +83,47 @@ pub(crate) fn forward(
         clusters: clusters(at, cluster_specifier, names)?,
         host_rewrite: host_rewrite.transpose()?.flatten(),
         path_rewrite,
-        timeout: Some(duration(at.field("timeout"), timeout)?.unwrap_or(TIMEOUT)).filter(|t| !t.is_zero()),
+        timeout,
         idle_timeout: duration(at.field("idle_timeout"), idle_timeout)?,
         upgrades: upgrades(&at.field("upgrade_configs"), upgrade_configs, names)?,
         retry: match retry_policy {
-            Some(policy) => retry(&at.field("retry_policy"), policy)?,
-            None => inherited.cloned(),
+            Some(policy) => Some(Arc::new(retry(&at.field("retry_policy"), policy, names)?)),
+            None => inherited,
         },
+        rare: (rare != Rare::default()).then(|| Arc::new(rare)),
     })
+}
+
+/// The older of the two ways to obey `grpc-timeout`: it replaces the response's timeout.
+fn grpc_timeout(
+    at: &At<'_>,
+    max: &Option<forebay_proto::google::protobuf::Duration>,
+    offset: &Option<forebay_proto::google::protobuf::Duration>,
+) -> Result<Option<GrpcTimeout>, Invalid> {
+    let Some(max) = duration(at.field("max_grpc_timeout"), max)? else { return Ok(None) };
+    let offset = duration(at.field("grpc_timeout_offset"), offset)?.unwrap_or_default();
+    Ok(Some(GrpcTimeout { sets: GrpcClock::Response, max, offset }))
+}
+
+fn stream_duration(
+    at: &At<'_>,
+    message: &pb::route_action::MaxStreamDuration,
+    rare: &mut Rare,
+) -> Result<(), Invalid> {
+    fields!(at, message => pb::route_action::MaxStreamDuration {
+        read: [max_stream_duration, grpc_timeout_header_max, grpc_timeout_header_offset],
+        harmless: [],
+        refused: [],
+    });
+    rare.max_stream_duration = duration(at.field("max_stream_duration"), max_stream_duration)?;
+    let max = duration(at.field("grpc_timeout_header_max"), grpc_timeout_header_max)?;
+    let offset = duration(at.field("grpc_timeout_header_offset"), grpc_timeout_header_offset)?;
+    rare.grpc_timeout = max.map(|max| GrpcTimeout {
+        sets: GrpcClock::Stream,
+        max,
+        offset: offset.unwrap_or_default(),
+    });
+    Ok(())
 }
 
 fn clusters(

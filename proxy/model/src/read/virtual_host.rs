@@ -1,7 +1,10 @@
 //! `route.v3.VirtualHost`: domains and their routes.
 
+use std::sync::Arc;
+
 use forebay_proto::envoy::config::route::v3 as pb;
-use forebay_route::VirtualHost;
+use forebay_proto::google::protobuf::{UInt32Value, UInt64Value};
+use forebay_route::{Rare, VirtualHost};
 
 use super::at::At;
 use super::fields::fields;
@@ -10,6 +13,7 @@ use super::invalid::{Invalid, Rule};
 use super::per_filter::per_filter;
 use super::retry::retry;
 use super::route::route;
+use super::route_action::Inherited;
 use super::scalar::each;
 use crate::names::Names;
 
@@ -23,17 +27,15 @@ pub(crate) fn virtual_host(
     fields!(at, message => pb::VirtualHost {
         read: [
             name, domains, routes, require_tls, request_headers_to_add, request_headers_to_remove, response_headers_to_add,
-            response_headers_to_remove, typed_per_filter_config, retry_policy,
+            response_headers_to_remove, typed_per_filter_config, retry_policy, include_request_attempt_count,
+            include_attempt_count_in_response, per_request_buffer_limit_bytes, request_body_buffer_limit,
         ],
         harmless: [
             // Notes and counters.
             virtual_clusters, metadata,
-            // What a request may hold of a body, its cluster says.
-            per_request_buffer_limit_bytes, request_body_buffer_limit,
         ],
         refused: [
-            matcher, rate_limits, cors, include_request_attempt_count, include_attempt_count_in_response,
-            retry_policy_typed_config, hedge_policy, include_is_timeout_retry_header, request_mirror_policies,
+            matcher, rate_limits, cors, retry_policy_typed_config, hedge_policy, include_is_timeout_retry_header, request_mirror_policies,
             route_specifiers,
         ],
     });
@@ -51,10 +53,19 @@ pub(crate) fn virtual_host(
     for (index, text) in domains.iter().enumerate() {
         domain(&list.index(index), text)?;
     }
-    let retry =
-        retry_policy.as_ref().map(|policy| retry(&at.field("retry_policy"), policy)).transpose()?.flatten();
+    let inherited = Inherited {
+        retry: (retry_policy.as_ref())
+            .map(|policy| retry(&at.field("retry_policy"), policy, names).map(Arc::new))
+            .transpose()?,
+        rare: Rare {
+            count_to_upstream: *include_request_attempt_count,
+            count_to_client: *include_attempt_count_in_response,
+            buffer_limit: buffer_limit(at, per_request_buffer_limit_bytes, request_body_buffer_limit)?,
+            ..Rare::default()
+        },
+    };
     let routes = each(&at.field("routes"), routes, |at, message| {
-        route(at, message, retry.as_ref(), direct_body, names)
+        route(at, message, &inherited, direct_body, names)
     })?;
     let headers = header_ops(
         at,
@@ -68,6 +79,24 @@ pub(crate) fn virtual_host(
     )?;
     Ok(VirtualHost::new(name.as_str(), domains, routes, headers))
 }
+
+/// Bytes of a request's body that may be kept for another try: the older field only lowers what a connection may buffer.
+pub(crate) fn buffer_limit(
+    at: &At<'_>,
+    older: &Option<UInt32Value>,
+    newer: &Option<UInt64Value>,
+) -> Result<Option<u64>, Invalid> {
+    match (older, newer) {
+        (Some(_), Some(newer)) => Err(at
+            .field("request_body_buffer_limit")
+            .unsupported(format_args!("{} beside per_request_buffer_limit_bytes", newer.value))),
+        (Some(older), None) => Ok(Some(u64::from(older.value).min(CONNECTION_BUFFER))),
+        (None, newer) => Ok(newer.map(|newer| newer.value)),
+    }
+}
+
+/// Envoy's default for what a connection may buffer: 1 MiB.
+const CONNECTION_BUFFER: u64 = 1 << 20;
 
 /// A star may stand alone, first or last. Envoy reads one at both ends as a suffix, and so does the table: it can only
 /// ever match a host that ends in a star or a port called so.

@@ -13,5 +13,6 @@ mod round_trip;
 mod routes;
 mod scale;
 mod settings;
+mod tries;
 mod virtual_hosts;
 mod world;

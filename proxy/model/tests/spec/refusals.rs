@@ -360,7 +360,7 @@ fn forwarding() {
     };
     assert_eq!(weights(&[Some(0), Some(0)]), "weighted_clusters.clusters: the weights add up to 0");
     assert_eq!(weights(&[Some(1), None]), "weighted_clusters.clusters[1].weight: is missing");
-    assert_eq!(refused_action(|a| a.priority = 1), "priority: HIGH is not supported");
+    assert_eq!(refused_action(|a| a.priority = 7), "priority: 7 is not a value of this enumeration");
     assert!(
         refused_action(|a| a.hash_policy = vec![Default::default()])
             .starts_with("hash_policy: [HashPolicy {")
