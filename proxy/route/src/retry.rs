@@ -151,9 +151,8 @@ impl RetryOn {
     /// What a request's own header asks for: `x-envoy-retry-on` (`grpc` is false) or `x-envoy-retry-grpc-on`. Words of the
     /// other kind and unknown ones ask for nothing.
     pub fn asked(text: &str, grpc: bool) -> Self {
-        let known = |word| {
-            NAMES.iter().find(|(name, condition)| *name == word && Self::GRPC.has(*condition) == grpc)
-        };
+        let known =
+            |word| NAMES.iter().find(|(name, condition)| *name == word && Self::GRPC.has(*condition) == grpc);
         words(text).filter_map(known).fold(Self::NONE, |set, (_, condition)| set.and(*condition))
     }
 

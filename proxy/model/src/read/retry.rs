@@ -63,7 +63,9 @@ pub(crate) fn retry(at: &At<'_>, policy: &pb::RetryPolicy, names: &mut Names) ->
         retry.back_off = base.max(LEAST_BACK_OFF);
         let max = duration(at.field("max_interval"), &back_off.max_interval)?;
         if let Some(max) = max.filter(|max| *max < base) {
-            return Err(at.field("max_interval").unsupported(format_args!("{max:?}, less than base_interval")));
+            return Err(at
+                .field("max_interval")
+                .unsupported(format_args!("{max:?}, less than base_interval")));
         }
         retry.max_back_off =
             max.map_or(retry.back_off.saturating_mul(MAX_OVER_BASE), |max| max.max(LEAST_BACK_OFF));
@@ -71,8 +73,7 @@ pub(crate) fn retry(at: &At<'_>, policy: &pb::RetryPolicy, names: &mut Names) ->
     retry.reset = (rate_limited_retry_back_off.as_ref())
         .map(|limited| reset(&at.field("rate_limited_retry_back_off"), limited))
         .transpose()?;
-    retry.host_draws =
-        host_draws(at, retry_host_predicate, *host_selection_retry_max_attempts)?;
+    retry.host_draws = host_draws(at, retry_host_predicate, *host_selection_retry_max_attempts)?;
     Ok(retry)
 }
 

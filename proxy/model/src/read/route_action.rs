@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use forebay_proto::envoy::config::core::v3::RoutingPriority;
 use forebay_proto::envoy::config::route::v3 as pb;
-use forebay_route::{Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Weighted};
+use forebay_route::{
+    Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Weighted,
+};
 
 use super::at::At;
 use super::fields::fields;
@@ -118,11 +120,8 @@ fn stream_duration(
     rare.max_stream_duration = duration(at.field("max_stream_duration"), max_stream_duration)?;
     let max = duration(at.field("grpc_timeout_header_max"), grpc_timeout_header_max)?;
     let offset = duration(at.field("grpc_timeout_header_offset"), grpc_timeout_header_offset)?;
-    rare.grpc_timeout = max.map(|max| GrpcTimeout {
-        sets: GrpcClock::Stream,
-        max,
-        offset: offset.unwrap_or_default(),
-    });
+    rare.grpc_timeout =
+        max.map(|max| GrpcTimeout { sets: GrpcClock::Stream, max, offset: offset.unwrap_or_default() });
     Ok(())
 }
 

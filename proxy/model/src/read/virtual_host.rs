@@ -64,9 +64,8 @@ pub(crate) fn virtual_host(
             ..Rare::default()
         },
     };
-    let routes = each(&at.field("routes"), routes, |at, message| {
-        route(at, message, &inherited, direct_body, names)
-    })?;
+    let routes =
+        each(&at.field("routes"), routes, |at, message| route(at, message, &inherited, direct_body, names))?;
     let headers = header_ops(
         at,
         Lists {

@@ -86,7 +86,10 @@ fn a_policy_is_read_whole() {
     assert_eq!((retry.back_off, retry.max_back_off), (SECOND, 10 * SECOND));
     assert_eq!((retry.response_headers.len(), retry.request_headers.len()), (1, 1));
     let reset = retry.reset.unwrap();
-    assert_eq!((&*reset.headers[0].name, reset.headers[0].format), ("retry-after", ResetFormat::UnixTimestamp));
+    assert_eq!(
+        (&*reset.headers[0].name, reset.headers[0].format),
+        ("retry-after", ResetFormat::UnixTimestamp)
+    );
     assert_eq!(reset.max, 300 * SECOND);
 }
 
@@ -106,7 +109,10 @@ fn what_a_policy_cannot_have_is_named() {
         policy.retry_back_off =
             Some(RetryBackOff { base_interval: duration(SECOND), max_interval: duration(SECOND / 2) });
     });
-    assert!(back_off.starts_with("retry_back_off.max_interval: 500ms, less than base_interval"), "{back_off}");
+    assert!(
+        back_off.starts_with("retry_back_off.max_interval: 500ms, less than base_interval"),
+        "{back_off}"
+    );
     let no_base = refused(|policy| policy.retry_back_off = Some(RetryBackOff::default()));
     assert_eq!(no_base, "retry_back_off.base_interval: is missing");
     let no_header = refused(|policy| {
@@ -118,14 +124,17 @@ fn what_a_policy_cannot_have_is_named() {
 #[test]
 fn the_newer_clock_of_a_stream_replaces_the_older_of_a_response() {
     use route::route_action::MaxStreamDuration;
-    let forward = read(|_| {}, |action| {
-        action.timeout = duration(3 * SECOND);
-        action.max_stream_duration = Some(MaxStreamDuration {
-            max_stream_duration: duration(Duration::ZERO),
-            grpc_timeout_header_max: duration(9 * SECOND),
-            grpc_timeout_header_offset: None,
-        });
-    })
+    let forward = read(
+        |_| {},
+        |action| {
+            action.timeout = duration(3 * SECOND);
+            action.max_stream_duration = Some(MaxStreamDuration {
+                max_stream_duration: duration(Duration::ZERO),
+                grpc_timeout_header_max: duration(9 * SECOND),
+                grpc_timeout_header_offset: None,
+            });
+        },
+    )
     .unwrap();
     let rare = forward.rare.unwrap();
     assert_eq!((forward.timeout, rare.max_stream_duration), (None, Some(Duration::ZERO)));
