@@ -1,0 +1,139 @@
+"""Restarts under load: the gateway's pods and the controller's come and go, and no request may fail."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+from . import control, kourier, places
+from .control import Failure, kubectl
+from .places import CONTROLLER, GATEWAY, TESTS
+
+CLIENTS, FRESH = 12, 4
+AWAY = 20  # seconds without any controller
+SETTLE = 2  # seconds of load before and after
+
+
+def gateway_restart():
+    """the gateway's Deployment restarts: two pods overlap, the old one drains by its preStop hook"""
+    old = pods(GATEWAY)
+    kourier.restart(GATEWAY)
+    wait_gone(GATEWAY, old)
+
+
+def gateway_scaled():
+    """the gateway goes to two pods; one is deleted, a new one comes; back to one"""
+    kourier.scale(GATEWAY, 2)
+    old = pods(GATEWAY)[:1]
+    kubectl("-n", GATEWAY[0], "delete", "pod", *old)
+    wait_gone(GATEWAY, old)
+    control.rolled_out(*GATEWAY)
+    before = set(pods(GATEWAY))
+    kourier.scale(GATEWAY, 1)
+    end = time.monotonic() + 90
+    while len(pods(GATEWAY)) > 1 and time.monotonic() < end:
+        time.sleep(0.5)
+    if len(before & set(pods(GATEWAY))) != 1:
+        raise Failure(f"of the gateway pods {sorted(before)} not exactly one is left: {pods(GATEWAY)}")
+
+
+def controller_restart():
+    """the controller's Deployment restarts"""
+    old = pods(CONTROLLER)
+    kourier.restart(CONTROLLER)
+    wait_gone(CONTROLLER, old)
+
+
+def controller_away():
+    """the controller is killed and stays away; requests go on by the last configuration"""
+    old = pods(CONTROLLER)
+    kubectl("-n", CONTROLLER[0], "scale", "deployment/" + CONTROLLER[1], "--replicas=0")
+    kubectl("-n", CONTROLLER[0], "delete", "pod", "--grace-period=0", "--force", *old)
+    wait_gone(CONTROLLER, old)
+    time.sleep(AWAY)
+    kourier.scale(CONTROLLER, 1)
+
+
+ALL = [gateway_restart, gateway_scaled, controller_restart, controller_away]
+NAMES = [case.__name__.replace("_", "-") for case in ALL]
+
+
+def run(case) -> dict:
+    """One case under load; afterwards a new Ingress has to become ready and be served."""
+    began = time.monotonic()
+    with contextlib.ExitStack() as undo:
+        host, address = ingress(undo, "steady"), service_address()
+        with load(host, address) as result:
+            time.sleep(SETTLE)
+            case()
+            time.sleep(SETTLE)
+        appeared = time.monotonic()
+        late = ingress(undo, "late")
+        after = time.monotonic() - appeared
+        with load(late, address) as later:
+            time.sleep(1)
+    if later["failed"] or not later["requests"]:
+        result["failed"] += later["failed"] or 1
+        result["reasons"] += later["reasons"] or ["no request of the later Ingress was answered"]
+    return {"name": case.__name__.replace("_", "-"), "what": " ".join(case.__doc__.split()), **result,
+            "wall_s": round(time.monotonic() - began, 1), "later_ready_s": round(after, 2)}
+
+
+@contextlib.contextmanager
+def load(host: str, address: str):
+    """Load from inside the cluster's namespace; what it saw is in the yielded dictionary afterwards."""
+    result: dict = {}
+    command = control.inside(sys.executable, "-m", "cluster.load", address, host, CLIENTS, FRESH)
+    subject = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=places.HERE,
+                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    try:
+        yield result
+        output, _ = subject.communicate(timeout=60)
+        result.update(json.loads(output))
+    finally:
+        if subject.poll() is None:
+            subject.kill()
+            subject.wait()
+
+
+def ingress(undo: contextlib.ExitStack, name: str) -> str:
+    """A backend and an Ingress to it, ready; returns its host."""
+    host, labels = f"{name}.example.com", {"app": name}
+    split = {"serviceName": name, "serviceNamespace": TESTS, "servicePort": 80, "percent": 100}
+    objects = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {"containers": [{
+            "name": "user", "image": "test/runtime", "env": [{"name": "PORT", "value": "8080"}],
+            "ports": [{"containerPort": 8080}], "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}}}]}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {
+            "selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},
+        {"apiVersion": "networking.internal.knative.dev/v1alpha1", "kind": "Ingress", "metadata": {
+            "name": name, "annotations": {
+                "networking.knative.dev/ingress.class": "kourier.ingress.networking.knative.dev"}},
+         "spec": {"rules": [{"hosts": [host], "visibility": "ExternalIP",
+                             "http": {"paths": [{"splits": [split]}]}}]}},
+    ]
+    feed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    undo.callback(kubectl, "-n", TESTS, "delete", "--ignore-not-found", "-f", "-", feed=feed)
+    kubectl("-n", TESTS, "apply", "--server-side", "-f", "-", feed=feed)
+    kubectl("-n", TESTS, "wait", "--for=condition=Ready", f"pod/{name}", f"kingress/{name}", "--timeout=60s")
+    return host
+
+
+def service_address() -> str:
+    return kubectl("-n", GATEWAY[0], "get", "service", "kourier", "-o", "jsonpath={.spec.clusterIP}")
+
+
+def pods(deployment: tuple[str, str]) -> list[str]:
+    names = kubectl("-n", deployment[0], "get", "pods", "-l", "app=" + deployment[1], "-o",
+                    "jsonpath={.items[*].metadata.name}")
+    return names.split()
+
+
+def wait_gone(deployment: tuple[str, str], names: list[str]):
+    end = time.monotonic() + 90
+    while set(names) & set(pods(deployment)):
+        if time.monotonic() > end:
+            raise Failure(f"pods are still there after 90 s: {names}")
+        time.sleep(0.5)
