@@ -55,10 +55,12 @@ def up(images: list[tuple[str, str]]):
     for line in (
         f"ip netns add {places.NETNS}",
         f"ip -n {places.NETNS} link set lo up",
-        # A bridge for pods; the whole Service range is local to the node, where the services process listens.
-        f"ip -n {places.NETNS} link add br0 type bridge",
+        # A bridge for pods. Left alone it would take the least address of its ports, a new one whenever such a pod ends,
+        # and pods would send to the old one until their ARP entries expire, half a minute later.
+        f"ip -n {places.NETNS} link add br0 address 02:00:00:00:00:01 type bridge",
         f"ip -n {places.NETNS} addr add {places.PODS} dev br0",
         f"ip -n {places.NETNS} link set br0 up",
+        # The whole Service range is local to the node, where the services process listens.
         f"ip -n {places.NETNS} route add local {places.SERVICES} dev lo",
     ):
         subprocess.run(line.split(), check=True)

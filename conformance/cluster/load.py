@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-PAUSE = 0.01  # seconds between two requests of one client
+PAUSE = 0.03  # seconds between two requests of one client: the load is there to be cut, not to fill the machine
 PATIENCE = 10  # seconds until an answer is missed
 
 

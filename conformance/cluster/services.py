@@ -25,6 +25,7 @@ class Services:
         self.services, self.slices = {}, {}          # (ns, name) -> object
         self.listeners = {}                          # (ip, port) -> (server or None, (ns, name), port name)
         self.turn = itertools.count()
+        self.flows = set()                           # the loop itself holds tasks by weak references only
 
     # ---- watching -----------------------------------------------------------------------------
     def watch(self, path, store, changed):
@@ -75,7 +76,7 @@ class Services:
 
     # ---- TCP forwarding -----------------------------------------------------------------------
     async def listen(self, where):
-        server = await asyncio.start_server(lambda r, w: self.forward(where, r, w), *where, backlog=1024)
+        server = await asyncio.start_server(lambda r, w: self.accept(where, r, w), *where, backlog=1024)
         if where in self.listeners:
             self.listeners[where] = (server, *self.listeners[where][1:])
         else:
@@ -92,6 +93,11 @@ class Services:
                 if ep.get("conditions", {}).get("ready", True):
                     found += [(a, p) for a in ep["addresses"] for p in ports or ([0] if port_name is None else [])]
         return found
+
+    def accept(self, where, reader, writer):
+        flow = self.loop.create_task(self.forward(where, reader, writer))
+        self.flows.add(flow)
+        flow.add_done_callback(self.flows.discard)
 
     async def forward(self, where, reader, writer):
         try:
