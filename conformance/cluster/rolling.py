@@ -47,12 +47,11 @@ def controller_restart():
 
 
 def controller_away():
-    """the controller is killed and stays away; requests go on by the last configuration"""
-    old = pods(CONTROLLER)
+    """the controller is killed without a word on its connections, and stays away; the last configuration serves on"""
+    kubectl("-n", CONTROLLER[0], "delete", "pod", "--grace-period=0", "--force", *pods(CONTROLLER))
     kubectl("-n", CONTROLLER[0], "scale", "deployment/" + CONTROLLER[1], "--replicas=0")
-    kubectl("-n", CONTROLLER[0], "delete", "pod", "--grace-period=0", "--force", *old)
-    wait_gone(CONTROLLER, old)
     time.sleep(AWAY)
+    wait_gone(CONTROLLER, pods(CONTROLLER))
     kourier.scale(CONTROLLER, 1)
 
 
@@ -62,22 +61,22 @@ NAMES = [case.__name__.replace("_", "-") for case in ALL]
 
 def run(case) -> dict:
     """One case under load; afterwards a new Ingress has to become ready and be served."""
-    began = time.monotonic()
+    began, name = time.monotonic(), case.__name__.replace("_", "-")
     with contextlib.ExitStack() as undo:
-        host, address = ingress(undo, "steady"), service_address()
+        host, address = ingress(undo, name + "-steady"), service_address()
         with load(host, address) as result:
             time.sleep(SETTLE)
             case()
             time.sleep(SETTLE)
         appeared = time.monotonic()
-        late = ingress(undo, "late")
+        late = ingress(undo, name + "-late")
         after = time.monotonic() - appeared
         with load(late, address) as later:
             time.sleep(1)
     if later["failed"] or not later["requests"]:
         result["failed"] += later["failed"] or 1
         result["reasons"] += later["reasons"] or ["no request of the later Ingress was answered"]
-    return {"name": case.__name__.replace("_", "-"), "what": " ".join(case.__doc__.split()), **result,
+    return {"name": name, "what": " ".join(case.__doc__.split()), **result,
             "wall_s": round(time.monotonic() - began, 1), "later_ready_s": round(after, 2)}
 
 
@@ -99,7 +98,7 @@ def load(host: str, address: str):
 
 
 def ingress(undo: contextlib.ExitStack, name: str) -> str:
-    """A backend and an Ingress to it, ready; returns its host."""
+    """A backend and an Ingress to it, ready; returns its host. After a killed controller its lease has to run out."""
     host, labels = f"{name}.example.com", {"app": name}
     split = {"serviceName": name, "serviceNamespace": TESTS, "servicePort": 80, "percent": 100}
     objects = [
@@ -115,9 +114,9 @@ def ingress(undo: contextlib.ExitStack, name: str) -> str:
                              "http": {"paths": [{"splits": [split]}]}}]}},
     ]
     feed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    undo.callback(kubectl, "-n", TESTS, "delete", "--ignore-not-found", "-f", "-", feed=feed)
+    undo.callback(kubectl, "-n", TESTS, "delete", "--ignore-not-found", "--wait=false", "-f", "-", feed=feed)
     kubectl("-n", TESTS, "apply", "--server-side", "-f", "-", feed=feed)
-    kubectl("-n", TESTS, "wait", "--for=condition=Ready", f"pod/{name}", f"kingress/{name}", "--timeout=60s")
+    kubectl("-n", TESTS, "wait", "--for=condition=Ready", f"pod/{name}", f"kingress/{name}", "--timeout=180s")
     return host
 
 
