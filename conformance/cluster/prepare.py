@@ -10,14 +10,18 @@ import subprocess
 from . import places
 from .control import Failure
 
-TOOLS = {"ip": "iproute2", "nsenter": "util-linux", "unshare": "util-linux", "openssl": "openssl",
+class Unable(Failure):
+    """The machine does not let a cluster be made: no root, no network namespaces."""
+
+
+TOOLS = {"go": "golang-go", "ip": "iproute2", "nsenter": "util-linux", "unshare": "util-linux", "openssl": "openssl",
          "curl": "curl", "mount": "mount"}
 
 
 def check_machine():
     """Root, the tools, and the right to make a network namespace and a bridge; installs tools where it may."""
     if os.geteuid() != 0:
-        raise Failure("needs root: it makes network namespaces and mounts")
+        raise Unable("it needs root: it makes network namespaces and mounts")
     missing = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
     if missing and shutil.which("apt-get"):
         print("conformance: installing", *missing, flush=True)
@@ -39,7 +43,7 @@ def try_namespace():
         for argv in (["ip", "netns", "add", name], ["sh", "-c", script]):
             done = subprocess.run(argv, capture_output=True, text=True)
             if done.returncode:
-                raise Failure(f"this machine refuses network namespaces, bridges or mounts: {done.stderr.strip()}")
+                raise Unable(f"it refuses network namespaces, bridges or mounts: {done.stderr.strip()}")
     finally:
         subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
@@ -57,8 +61,6 @@ def alone():
 
 
 def build(parts: list[str]):
-    if not shutil.which("go"):
-        raise Failure("needs Go, to build Kubernetes' and Knative's parts from pinned modules")
     try:
         subprocess.run([places.HERE / "build", places.PARTS, *parts], check=True)
     except subprocess.CalledProcessError as error:

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import subprocess
-import time
 
 from . import places
 
@@ -96,9 +95,8 @@ def write():
 
 def head() -> str:
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    return (f"# Conformance results\n\nWritten by `conformance/run --results` on {time.strftime('%Y-%m-%d')}, "
-            f"{os.cpu_count()} cores ({model}), Linux {platform.release()}. The machine was not quiet: it built and "
-            "tested other things meanwhile.\n")
+    return (f"# Conformance results\n\nWritten by `conformance/run --results`, {os.cpu_count()} cores ({model}), "
+            f"Linux {platform.release()}.\n")
 
 
 def last(records: dict, key: str) -> dict:
@@ -121,15 +119,17 @@ def suites(ours: dict, theirs: dict, key: str, title: str) -> str:
 def runs(ours: dict, theirs: dict) -> str:
     """Every run of the suite that is kept: one line each."""
     lines = ["## Every run", "",
-             "Wall time, time from a KIngress generation to Ready, and what the gateway's process cost in that run.", "",
-             "| gateway | run | passed | wall s | Ready: median, p90, max | CPU s | peak MiB |", "|---|---|---|---|---|---|---|"]
+             "Wall time, time from a KIngress generation to Ready, and what the gateway's process cost in that run. "
+             "The load is the machine's own when the run began, in processes that want a core.", "",
+             "| gateway | run | passed | wall s | Ready: median, p90, max | CPU s | peak MiB | load |",
+             "|---|---|---|---|---|---|---|---|"]
     for records in (ours, theirs):
         for key in ("suite/suite", "suite/suite-upstream-tls"):
             for number, record in enumerate(records.get(key, []), 1):
                 spent, peak = cost(record)
                 variant = " upstream TLS" if key.endswith("tls") else ""
                 lines.append(f"| {record['program']}{variant} | {number} | {count(record)} | {record['wall_s']} | "
-                             f"{ready(record)} | {spent:.2f} | {peak:.1f} |")
+                             f"{ready(record)} | {spent:.2f} | {peak:.1f} | {record['load']:.1f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -19,7 +19,6 @@ from .usage import Usage
 RESULT = re.compile(r"^( *)--- (PASS|FAIL|SKIP): (\S+) \(([\d.]+)s\)")
 HUNG = re.compile(r"\t\t(Test\S+) \([\dhms.]+\)$")  # what still ran when the binary's own time limit struck
 CLASS = "kourier.ingress.networking.knative.dev"
-PANIC = 2  # exit code of a Go program that panicked, as at its time limit
 
 
 def execute(name: str, tests: str, flags: list[str], env: dict[str, str] | None = None, minutes: int = 9) -> dict:
@@ -38,10 +37,11 @@ def execute(name: str, tests: str, flags: list[str], env: dict[str, str] | None 
 
 def main(spec: dict):
     out = pathlib.Path(spec["out"])
+    load = os.getloadavg()[0]
     usage, times, began = Usage("kourier"), ReadyTimes(Kube(places.KUBECONFIG)), time.monotonic()
     with open(out / "output.log", "w") as log:
         code = subprocess.run(spec["command"], stdout=log, stderr=subprocess.STDOUT, cwd=out).returncode
-    record = {"exit": code, "wall_s": round(time.monotonic() - began, 1), "usage": usage.rows(),
+    record = {"exit": code, "load": load, "wall_s": round(time.monotonic() - began, 1), "usage": usage.rows(),
               "ready_s": sorted(times.seconds), **parse((out / "output.log").read_text(errors="replace"))}
     (out / "results.json").write_text(json.dumps(record, indent=1))
 
