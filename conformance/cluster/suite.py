@@ -3,6 +3,7 @@ what processes cost. Run as `python3 -m cluster.suite JSON`, by `execute`, which
 """
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -63,4 +64,5 @@ def parse(output: str) -> dict:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    with contextlib.suppress(KeyboardInterrupt):  # the one who called was interrupted too, and says so
+        main(json.loads(sys.argv[1]))
