@@ -2,9 +2,11 @@
 
 mod cli;
 mod explain;
+mod gateway;
 mod sample;
 mod up;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,7 +17,13 @@ use crate::cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    if Path::new(&name).file_name().is_some_and(|name| name == gateway::ENVOY) {
+        return gateway::run(words.map(|word| word.to_string_lossy().into_owned()));
+    }
     match Cli::parse().command {
+        Command::Gateway(words) => gateway::run(words.words),
         Command::Up(options) => up::run(*options),
         Command::Sample(options) => sample::run(options.app),
         Command::Explain(options) => explain::run(&options),

@@ -4,6 +4,7 @@
 pub use envoy_types::pb;
 pub use envoy_types::pb::{envoy, google, udpa, xds};
 
+pub mod json;
 pub mod metrics;
 pub mod type_url;
 

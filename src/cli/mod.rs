@@ -28,6 +28,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run Knative Services from manifests: gateway, autoscaler and revisions, from zero and back to zero
     Up(Box<Up>),
+    /// Run a gateway with Envoy's flags and Envoy's bootstrap file (`forebay gateway --help` lists them)
+    #[command(disable_help_flag = true)]
+    Gateway(Gateway),
     /// Run one of the sample apps on $PORT
     Sample(Sample),
     /// Ask a running `forebay up` which listener, host, route, revision and endpoint a URL gets, and why
@@ -35,6 +38,14 @@ pub(crate) enum Command {
     /// Outlive a killed forebay just long enough to end what it started (used by forebay itself)
     #[command(name = "__guard", hide = true)]
     Guard,
+}
+
+/// `forebay gateway`: Envoy's command line, which has rules of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    /// Envoy's flags
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub words: Vec<String>,
 }
 
 /// `forebay sample`.

@@ -120,11 +120,12 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
     });
     let workers = options.workers.map_or_else(cores, usize::from);
     let gateway = Gateway::start(forebay_gateway::Config {
-        xds: Xds::new(Target::Unix(socket.clone()), format!("up-{}", std::process::id()), "forebay-up"),
+        xds: Some(Xds::new(Target::Unix(socket.clone()), format!("up-{}", std::process::id()), "forebay-up")),
         workers,
         max_connections: MAX_CONNECTIONS,
-        admin,
+        admin: Some(admin),
         name: format!("gateway-{}", std::process::id()),
+        ..forebay_gateway::Config::default()
     })?;
     Ok(Prepared {
         options,

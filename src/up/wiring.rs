@@ -86,13 +86,14 @@ pub(super) async fn run(prepared: Prepared) {
     } else {
         say(Bad::Error, "not listening", "the gateway does not listen; see the errors above", &[]);
     }
-    let admin = up.gateway.admin();
-    say(
-        Bad::Info,
-        "admin",
-        &format!("admin pages on http://{admin}"),
-        &[("address", json!(admin.to_string()))],
-    );
+    if let Some(admin) = up.gateway.admin() {
+        say(
+            Bad::Info,
+            "admin",
+            &format!("admin pages on http://{admin}"),
+            &[("address", json!(admin.to_string()))],
+        );
+    }
 
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {

@@ -73,14 +73,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let listener = tokio::net::UnixListener::bind(&socket)?;
         let serving = tokio::spawn(serve(store, Listener::from(listener), std::future::pending()));
         let gateway = Gateway::start(Config {
-            xds: Xds::new(Target::Unix(socket.clone()), "static", "static"),
+            xds: Some(Xds::new(Target::Unix(socket.clone()), "static", "static")),
             workers: args.workers,
             max_connections: 100_000,
-            admin: "127.0.0.1:0".parse()?,
+            admin: Some("127.0.0.1:0".parse()?),
             name: "static".to_owned(),
+            ..Config::default()
         })?;
         let bound = gateway.listening().await;
-        println!("listening {:?}, admin {}", bound.first().map(|b| &b.addresses), gateway.admin());
+        println!("listening {:?}, admin {:?}", bound.first().map(|b| &b.addresses), gateway.admin());
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             () = gateway.asked_to_quit() => {}

@@ -2,6 +2,7 @@
 //! interface beside it. Owns the thread that does all but the traffic; knows nothing of Kubernetes or of who runs the control
 //! plane.
 
+pub mod bootstrap;
 mod dns;
 mod explain;
 mod provider;
@@ -14,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use forebay_engine::{Bound, Fleet, Options};
-use forebay_model::Model;
+use forebay_model::{Applied, Model, Resource};
 use forebay_net::{Phase, Plan, Ramp};
+use forebay_proto::Any;
+use forebay_proto::envoy::config::core::v3::Node;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -23,16 +26,22 @@ use tokio::sync::{Notify, watch};
 pub use forebay_xds_client::{Config as Xds, Mode, Target};
 
 /// How a gateway is started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// Where its configuration comes from.
-    pub xds: Xds,
-    /// Worker threads.
+    /// Where its configuration comes from; `None`: it has only its own.
+    pub xds: Option<Xds>,
+    /// Who it is.
+    pub node: Node,
+    /// Listeners of its own, which no control plane can replace.
+    pub listeners: Vec<Any>,
+    /// Clusters of its own, which no control plane can replace.
+    pub clusters: Vec<Any>,
+    /// Worker threads; zero is one.
     pub workers: usize,
     /// Downstream connections at once, over all listeners.
     pub max_connections: usize,
-    /// Where the admin interface listens; loopback, unless somebody knows better.
-    pub admin: SocketAddr,
+    /// Where the admin interface listens; loopback, unless somebody knows better. `None` is nowhere.
+    pub admin: Option<SocketAddr>,
     /// What the autoscaler knows this gateway by: `pod_name` in its reports.
     pub name: String,
 }
@@ -46,6 +55,14 @@ pub enum StartError {
     /// The admin interface cannot listen.
     #[error("admin interface: {0}")]
     Admin(#[from] forebay_net::BindError),
+    /// A listener of its own cannot listen.
+    #[error("listener {listener:?}: {error}")]
+    Listener {
+        /// Its name.
+        listener: String,
+        /// What the system says.
+        error: forebay_net::BindError,
+    },
     /// No event loop or no thread for the rest.
     #[error("cannot start the gateway's own thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -97,7 +114,7 @@ impl Shared {
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
-    admin: SocketAddr,
+    admin: Option<SocketAddr>,
     stop: Arc<Notify>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -109,7 +126,8 @@ impl Gateway {
         forebay_net::limits::raise_open_files();
         let registry = Registry::new();
         let (reports, heard) = tokio::sync::mpsc::unbounded_channel();
-        let admin = forebay_net::Bound::bind(config.admin, 1, forebay_net::Options::default())?;
+        let bind = |address| forebay_net::Bound::bind(address, 1, forebay_net::Options::default());
+        let admin = config.admin.map(bind).transpose()?;
         let fleet = Fleet::start(Options {
             workers: config.workers,
             max_connections: config.max_connections,
@@ -129,27 +147,26 @@ impl Gateway {
             received: Received::default(),
             dns: dns::Resolving::default(),
         });
+        let own = begin(&shared)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(Notify::new());
-        let (own, stopped, address) = (shared.clone(), stop.clone(), admin.address);
+        let (all, stopped) = (shared.clone(), stop.clone());
+        let address = admin.as_ref().map(|admin| admin.address);
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
             runtime.block_on(async move {
                 let local = tokio::task::LocalSet::new();
-                local.spawn_local(reporter::run(heard, own.config.name.clone()));
-                for socket in admin.sockets {
-                    local.spawn_local(provider::serve(own.clone(), socket));
+                local.spawn_local(reporter::run(heard, all.config.name.clone()));
+                for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
+                    local.spawn_local(provider::serve(all.clone(), socket));
                 }
-                let xds = own.config.xds.clone();
-                let subscribing =
-                    forebay_xds_client::run(xds, subscriber::Subscribed::new(own), stopped.notified());
-                local.run_until(subscribing).await;
+                local.run_until(live(all, own, stopped)).await;
             });
         })?;
         Ok(Self { shared, admin: address, stop, thread })
     }
 
     /// Where the admin interface listens.
-    pub fn admin(&self) -> SocketAddr {
+    pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
     }
 
@@ -190,6 +207,11 @@ impl Gateway {
         model.cluster(cluster).map_or((0, 0), |c| (c.gate.waiting(), c.gate.in_flight()))
     }
 
+    /// Opens the files of access logs anew, after somebody moved them away.
+    pub fn reopen_logs(&self) {
+        self.shared.fleet.reopen_logs();
+    }
+
     /// Done when somebody asks the process to end by the admin interface.
     pub async fn asked_to_quit(&self) {
         self.shared.quit.notified().await;
@@ -208,5 +230,28 @@ impl Gateway {
         if let Some(shared) = Arc::into_inner(self.shared) {
             let _ = tokio::task::spawn_blocking(move || shared.fleet.stop()).await;
         }
+    }
+}
+
+/// Gives the workers the gateway's own configuration. Nothing of it is refused: it was tried when it was read. What is left
+/// to do of it is given back.
+fn begin(shared: &Shared) -> Result<Applied, StartError> {
+    let own = |any| Resource { name: "", version: "", body: any };
+    let listeners: Vec<Resource<'_>> = shared.config.listeners.iter().map(own).collect();
+    let clusters: Vec<Resource<'_>> = shared.config.clusters.iter().map(own).collect();
+    let mut applied = shared.model().bootstrap(&listeners, &clusters, Instant::now());
+    if let Some((name, error)) = shared.fleet.publish(std::mem::take(&mut applied.update)).into_iter().next()
+    {
+        return Err(StartError::Listener { listener: name.to_string(), error });
+    }
+    Ok(applied)
+}
+
+/// Obeys the control plane, if there is one, until `stop`.
+async fn live(shared: Arc<Shared>, own: Applied, stop: Arc<Notify>) {
+    let subscribed = subscriber::Subscribed::new(shared.clone(), own);
+    match &shared.config.xds {
+        Some(xds) => drop(forebay_xds_client::run(xds.clone(), subscribed, stop.notified()).await),
+        None => stop.notified().await,
     }
 }

@@ -140,7 +140,7 @@ impl Provider for Admin {
             version: format!("forebay/{}", env!("CARGO_PKG_VERSION")),
             uptime: self.shared.started.elapsed(),
             options: json!({ "concurrency": self.shared.fleet.len() }),
-            node: json!({ "id": config.xds.node_id, "cluster": config.xds.cluster }),
+            node: json!({ "id": config.node.id, "cluster": config.node.cluster }),
         }
     }
 

@@ -14,11 +14,15 @@ use crate::Shared;
 
 pub(crate) struct Subscribed {
     shared: Arc<Shared>,
+    /// What the gateway's own configuration needs, until the stream has been told.
+    first: Vec<Interest>,
 }
 
 impl Subscribed {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    /// `own`: what the gateway's own configuration came to.
+    pub(crate) fn new(shared: Arc<Shared>, own: Applied) -> Self {
+        let first = publish(&shared, own).interests;
+        Self { shared, first }
     }
 
     fn count(&self, change: &Change) {
@@ -93,10 +97,10 @@ impl Subscriber for Subscribed {
     fn connected(&mut self, up: bool) {
         let before = self.shared.connected.send_replace(up);
         match (before, up) {
-            (false, true) => info!(server = %self.shared.config.xds.target, "the control plane is there"),
+            (false, true) => info!("the control plane is there"),
             // While everything ends there is nothing to warn of.
             (true, false) if self.shared.fleet.drain().phase() == Phase::Running => {
-                warn!(server = %self.shared.config.xds.target, "the control plane is away; its last configuration stays");
+                warn!("the control plane is away; its last configuration stays");
             }
             _ => {}
         }
@@ -107,6 +111,8 @@ impl Subscriber for Subscribed {
             let mut model = self.shared.model();
             (model.tick(now), model.next_deadline())
         };
-        Tick { next, interests: self.publish(applied).interests }
+        let mut interests = std::mem::take(&mut self.first);
+        interests.extend(self.publish(applied).interests);
+        Tick { next, interests }
     }
 }

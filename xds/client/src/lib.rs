@@ -12,8 +12,8 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::envoy::config::core::v3::node::UserAgentVersionType;
-use forebay_proto::envoy::config::core::v3::{Locality, Node};
 use forebay_proto::type_url;
 use forebay_xds_wire::client::{Delta, StateOfTheWorld};
 
@@ -52,37 +52,33 @@ pub enum Mode {
 pub struct Config {
     /// Where the control plane listens.
     pub target: Target,
-    /// What it knows this proxy by: `node.id`.
-    pub node_id: String,
-    /// `node.cluster`.
-    pub cluster: String,
+    /// Who this proxy is. Its program, version and abilities are filled in.
+    pub node: Node,
     /// The protocol variant.
     pub mode: Mode,
     /// Types of which everything is wanted from the start; clusters and listeners unless changed. The others are asked for
     /// by name, as the subscriber's interests say.
     pub wildcards: Vec<String>,
-    /// `node.locality`, if it has one.
-    pub locality: Option<Locality>,
 }
 
 impl Config {
+    /// Delta, clusters and listeners in full, for a proxy that has an id and belongs to a cluster of proxies.
+    pub fn new(target: Target, id: impl Into<String>, cluster: impl Into<String>) -> Self {
+        Self::of_node(target, Node { id: id.into(), cluster: cluster.into(), ..Node::default() })
+    }
+
     /// Delta, clusters and listeners in full.
-    pub fn new(target: Target, node_id: impl Into<String>, cluster: impl Into<String>) -> Self {
+    pub fn of_node(target: Target, node: Node) -> Self {
         Self {
             target,
-            node_id: node_id.into(),
-            cluster: cluster.into(),
+            node,
             mode: Mode::Delta,
             wildcards: vec![type_url::CLUSTER.to_owned(), type_url::LISTENER.to_owned()],
-            locality: None,
         }
     }
 
     fn node(&self) -> Node {
         Node {
-            id: self.node_id.clone(),
-            cluster: self.cluster.clone(),
-            locality: self.locality.clone(),
             user_agent_name: "forebay".to_owned(),
             user_agent_version_type: Some(UserAgentVersionType::UserAgentVersion(
                 env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +88,7 @@ impl Config {
                 "xds.config.supports-resource-ttl".to_owned(),
                 "xds.config.supports-resource-in-sotw".to_owned(),
             ],
-            ..Node::default()
+            ..self.node.clone()
         }
     }
 }

@@ -158,7 +158,7 @@ impl<V: Rpc, S: Subscriber> Session<V, S> {
             self.up = true;
             self.told_lost = false;
             let kept = self.wire.held_in_all();
-            tracing::info!(server = %self.config.target, node = self.config.node_id, kept, "connected to the control plane");
+            tracing::info!(server = %self.config.target, node = self.config.node.id, kept, "connected to the control plane");
             self.subscriber.connected(true);
         }
     }

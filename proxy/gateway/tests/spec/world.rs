@@ -92,11 +92,12 @@ impl Setup {
         let mut control = Control { store, socket: socket.clone(), serving: None };
         control.serve(&runtime);
         let gateway = Gateway::start(Config {
-            xds: Xds::new(Target::Unix(socket), "spec", "spec"),
+            xds: Some(Xds::new(Target::Unix(socket), "spec", "spec")),
             workers: self.workers,
             max_connections: 10_000,
-            admin: "127.0.0.1:0".parse().unwrap(),
+            admin: Some("127.0.0.1:0".parse().unwrap()),
             name: "spec".to_owned(),
+            ..Config::default()
         })
         .unwrap();
         let bound = runtime
@@ -208,7 +209,7 @@ impl World {
 
     /// Asks the admin interface; the body.
     pub fn admin(&self, method: &str, path: &str) -> String {
-        let mut client = Client::connect(self.gateway().admin());
+        let mut client = Client::connect(self.gateway().admin().unwrap());
         client.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
         let response = client.response();
         String::from_utf8_lossy(&response.body).into_owned()

@@ -1,0 +1,151 @@
+//! Where the configuration comes from: the bootstrap's ADS stream and who opens it. Knows nothing of what comes.
+
+use forebay_proto::envoy::config::bootstrap::v3::bootstrap::DynamicResources;
+use forebay_proto::envoy::config::cluster::v3::Cluster;
+use forebay_proto::envoy::config::core::v3::api_config_source::ApiType;
+use forebay_proto::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use forebay_proto::envoy::config::core::v3::grpc_service::TargetSpecifier;
+use forebay_proto::envoy::config::core::v3::socket_address::PortSpecifier;
+use forebay_proto::envoy::config::core::v3::{ApiConfigSource, ApiVersion, ConfigSource, Node, address};
+use forebay_proto::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+use forebay_proto::type_url;
+
+use super::Identity;
+use super::problem::Problem;
+use crate::{Mode, Target, Xds};
+
+const ADS: &str = "dynamic_resources.ads_config";
+
+/// Lets the command line have its say in who this proxy is.
+pub(super) fn identify(node: &mut Node, identity: &Identity) {
+    let set = |field: &mut String, said: &str| {
+        if !said.is_empty() {
+            said.clone_into(field);
+        }
+    };
+    set(&mut node.id, &identity.node);
+    set(&mut node.cluster, &identity.cluster);
+    if !identity.zone.is_empty() {
+        set(&mut node.locality.get_or_insert_default().zone, &identity.zone);
+    }
+}
+
+/// The stream; `None` if nothing is subscribed to.
+pub(super) fn read(
+    dynamic: &DynamicResources,
+    clusters: &[Cluster],
+    node: &Node,
+) -> Result<Option<Xds>, Problem> {
+    let mut wildcards = Vec::new();
+    for (field, source, url) in [
+        ("cds_config", &dynamic.cds_config, type_url::CLUSTER),
+        ("lds_config", &dynamic.lds_config, type_url::LISTENER),
+    ] {
+        if let Some(source) = source {
+            over_ads(source, &format!("dynamic_resources.{field}"))?;
+            wildcards.push(url.to_owned());
+        }
+    }
+    let Some(ads) = &dynamic.ads_config else {
+        return match wildcards.is_empty() {
+            true => Ok(None),
+            false => Err(Problem::at(0, "dynamic_resources", "has an ads source but no ads_config")),
+        };
+    };
+    // As in Envoy: a control plane has to know whom it talks to.
+    for (field, value) in [("id", &node.id), ("cluster", &node.cluster)] {
+        if value.is_empty() {
+            let flag = if field == "id" { "--service-node" } else { "--service-cluster" };
+            let message = format!("is empty; a control plane needs it (or {flag})");
+            return Err(Problem::at(0, format!("node.{field}"), message));
+        }
+    }
+    let mut xds = Xds::of_node(target(ads, clusters)?, node.clone());
+    xds.mode = mode(ads)?;
+    xds.wildcards = wildcards;
+    Ok(Some(xds))
+}
+
+fn over_ads(source: &ConfigSource, path: &str) -> Result<(), Problem> {
+    version(source.resource_api_version, &format!("{path}.resource_api_version"))?;
+    match &source.config_source_specifier {
+        Some(ConfigSourceSpecifier::Ads(_)) => Ok(()),
+        Some(_) => Err(Problem::at(0, path, "is not supported: ads is the only source")),
+        None => Err(Problem::at(0, path, "says no source; ads is supported")),
+    }
+}
+
+fn version(version: i32, path: &str) -> Result<(), Problem> {
+    match ApiVersion::try_from(version) {
+        Ok(ApiVersion::V3) => Ok(()),
+        other => {
+            let name = other.map_or("an unknown version", |version| version.as_str_name());
+            Err(Problem::at(0, path, format!("is {name}; V3 is the only version left")))
+        }
+    }
+}
+
+fn mode(ads: &ApiConfigSource) -> Result<Mode, Problem> {
+    version(ads.transport_api_version, &format!("{ADS}.transport_api_version"))?;
+    match ApiType::try_from(ads.api_type) {
+        Ok(ApiType::Grpc) => Ok(Mode::StateOfTheWorld),
+        Ok(ApiType::DeltaGrpc) => Ok(Mode::Delta),
+        other => {
+            let name = other.map_or("an unknown type", |kind| kind.as_str_name());
+            Err(Problem::at(
+                0,
+                format!("{ADS}.api_type"),
+                format!("is {name}; GRPC and DELTA_GRPC are supported"),
+            ))
+        }
+    }
+}
+
+fn target(ads: &ApiConfigSource, clusters: &[Cluster]) -> Result<Target, Problem> {
+    let path = format!("{ADS}.grpc_services");
+    let [service] = ads.grpc_services.as_slice() else {
+        return Err(Problem::at(
+            0,
+            path,
+            format!("has {} services; one is supported", ads.grpc_services.len()),
+        ));
+    };
+    let path = format!("{path}[0]");
+    if !service.initial_metadata.is_empty() {
+        return Err(Problem::at(0, format!("{path}.initial_metadata"), "is not supported"));
+    }
+    let Some(TargetSpecifier::EnvoyGrpc(envoy)) = &service.target_specifier else {
+        return Err(Problem::at(0, path, "only envoy_grpc is supported"));
+    };
+    let wanted = &envoy.cluster_name;
+    let Some(index) = clusters.iter().position(|cluster| cluster.name == *wanted) else {
+        let path = format!("{path}.envoy_grpc.cluster_name");
+        return Err(Problem::at(0, path, format!("no static cluster is named {wanted:?}")));
+    };
+    dial(&clusters[index], &format!("static_resources.clusters[{index}]"))
+}
+
+/// Where the cluster's endpoint is.
+fn dial(cluster: &Cluster, path: &str) -> Result<Target, Problem> {
+    if let Some(socket) = &cluster.transport_socket {
+        let message = format!("{:?} is not supported towards the control plane", socket.name);
+        return Err(Problem::at(0, format!("{path}.transport_socket"), message));
+    }
+    let path = format!("{path}.load_assignment");
+    let hosts =
+        cluster.load_assignment.iter().flat_map(|load| &load.endpoints).flat_map(|at| &at.lb_endpoints);
+    let mut targets = hosts.filter_map(|host| {
+        let Some(HostIdentifier::Endpoint(endpoint)) = &host.host_identifier else { return None };
+        match endpoint.address.as_ref()?.address.as_ref()? {
+            address::Address::SocketAddress(socket) => {
+                let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { return None };
+                let host = &socket.address;
+                let v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+                Some(Target::Tcp(if v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") }))
+            }
+            address::Address::Pipe(pipe) => Some(Target::Unix(pipe.path.clone().into())),
+            _ => None,
+        }
+    });
+    targets.next().ok_or_else(|| Problem::at(0, path, "has no endpoint with an address and a port"))
+}
