@@ -178,7 +178,11 @@ impl Flags {
         // Numbers were checked above.
         let number = || value.parse::<u32>().unwrap_or_default();
         match flag.how {
-            Use::Idle(why) => self.idle.push((flag.name, why)),
+            // Told once, however often it is given.
+            Use::Idle(why) if self.idle.iter().all(|(name, _)| *name != flag.name) => {
+                self.idle.push((flag.name, why));
+            }
+            Use::Idle(_) => {}
             Use::Quiet => {}
             Use::Refused(why) => return Err(Wrong(format!("--{} is not supported: {why}", flag.name))),
             Use::ConfigPath => self.config_path = text(),
@@ -213,7 +217,9 @@ impl Flags {
                     "gradual" => Strategy::Gradual,
                     "immediate" => Strategy::Immediate,
                     _ => {
-                        return Err(Wrong(format!("--drain-strategy is gradual or immediate, not {value:?}")));
+                        return Err(Wrong(format!(
+                            "--drain-strategy is gradual or immediate, not {value:?}"
+                        )));
                     }
                 }
             }

@@ -29,8 +29,8 @@ pub(super) fn read(bootstrap: &pb::Bootstrap, warnings: &mut Vec<Problem>) -> Re
     if let Some(overload) = &bootstrap.overload_manager {
         monitors(overload, &mut options, warnings);
     }
-    for (index, extension) in bootstrap.bootstrap_extensions.iter().enumerate() {
-        return Err(unsupported(extension, &format!("bootstrap_extensions[{index}]")));
+    if let Some(extension) = bootstrap.bootstrap_extensions.first() {
+        return Err(unsupported(extension, "bootstrap_extensions[0]"));
     }
     extension(&bootstrap.default_regex_engine, "default_regex_engine", &["GoogleRE2"])?;
     resolver(&bootstrap.typed_dns_resolver_config)?;
