@@ -38,7 +38,7 @@ class Case:
 
     def __init__(self, file: "File", words: dict, protocol: str):
         self.file, self.words = file, words
-        self.name = words["name"] + ("" if protocol == file.plain(words) else f" ({protocol})")
+        self.name = str(words["name"]) + ("" if protocol == file.plain(words) else f" ({protocol})")
         self.stats = words.get("stats", [])
         shared = {k: v for k, v in words.items() if k in REQUEST | CONNECTION}
         parts = words.get("connections", [{}])
@@ -104,6 +104,7 @@ def _connection(file: File, words: dict, protocol: str) -> dict:
 
 def _request(file: File, words: dict) -> dict:
     request = {"method": "GET", "path": "/", "host": file.host, **words}
+    request["path"] = wide(request["path"])
     headers = pairs(request.get("headers", []))
     if "do" in request:
         headers.append(("x-do", request["do"]))
@@ -120,8 +121,13 @@ def pairs(fields) -> list:
     for part in fields if isinstance(fields, list) else [fields]:
         for name, value in part.items():
             for one in value if isinstance(value, list) else [value]:
-                found.append((str(name), "" if one is None else str(one)))
+                found.append((wide(str(name)), "" if one is None else wide(str(one))))
     return found
+
+
+def wide(text: str) -> str:
+    """`{a*3}` is aaa."""
+    return re.sub(r"\{(.)\*(\d+)\}", lambda m: m[1] * int(m[2]), text)
 
 
 def _frame(file: File, step: dict) -> dict:
@@ -145,5 +151,4 @@ def _bytes(text: str) -> bytes:
     if text.startswith("hex:"):
         return bytes.fromhex(text[4:].replace(" ", ""))
     text = re.sub(r"(?<!\r)\n", "\r\n", text)
-    repeat = re.sub(r"\{(.)\*(\d+)\}", lambda m: m[1] * int(m[2]), text)
-    return repeat.encode("latin-1").decode("unicode_escape").encode("latin-1")
+    return wide(text).encode("latin-1").decode("unicode_escape").encode("latin-1")

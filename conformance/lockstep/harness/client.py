@@ -1,6 +1,8 @@
 """The client: a case's connections, and what came back on each as flat fields. Judges nothing."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import time
 
@@ -21,6 +23,14 @@ class Peer:
 
     def __init__(self, ip: str, certificates):
         self.ip, self.certificates = ip, certificates
+        # Each connection of a run has a port of its own: the access log's lines are found by it.
+        self.sources = iter(range(33000, 65000))
+
+    def bind(self, sock, address: str) -> None:
+        for port in self.sources:
+            with contextlib.suppress(OSError):
+                return sock.bind((address, port))
+        raise SystemExit("no source port is left")
 
 
 async def play(peer: Peer, port: int, plan: dict) -> tuple[dict, int, str]:
@@ -56,13 +66,10 @@ async def play(peer: Peer, port: int, plan: dict) -> tuple[dict, int, str]:
 
 async def _connect(peer: Peer, port: int, plan: dict, came: dict):
     """TCP, then what comes before TLS, then TLS."""
-    import socket
-
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if "from" in plan:
-        sock.bind((plan["from"], 0))
+    peer.bind(sock, plan.get("from", "127.0.0.1"))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(sock, (peer.ip, port))
     came["local"] = sock.getsockname()[1]
@@ -316,7 +323,7 @@ async def _pour2(frames: Frames, steps) -> None:
 
 async def _hear2(frames: Frames, wanted: dict, came: dict, plan: dict) -> None:
     """Until every wanted stream has ended; then how the connection stands."""
-    left = set(wanted)
+    left = set(wanted) or ({-1} if plan.get("until_end") else set())
     end = time.monotonic() + plan.get("patience", 1.5 if "frames" in plan else PATIENCE)
     bodies: dict[int, bytes] = {}
     while True:
@@ -339,7 +346,7 @@ async def _hear2(frames: Frames, wanted: dict, came: dict, plan: dict) -> None:
             _fields2(came, mark, event[2], first=f"{mark}status" not in came)
         elif kind == "data":
             bodies[stream] = bodies.get(stream, b"") + event[2]
-        elif kind == "rst":
+        elif kind == "rst" and (stream in left or stream not in wanted):
             came[f"{mark}rst"] = event[2]
             left.discard(stream)
         if kind in ("headers", "data") and event[3]:

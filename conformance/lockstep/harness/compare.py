@@ -22,6 +22,9 @@ class Normal:
         text = DATE.sub("DATE", UUID.sub("UUID", text))
         if key.endswith("x-envoy-upstream-service-time"):
             text = re.sub(r"\d+", "MS", text)
+        if key.endswith("x-envoy-expected-rq-timeout-ms") and text.isdigit() and int(text) > 1000:
+            # What is left of a long time once a try was made.
+            text = f"{10 if int(text) > 10000 else -(-int(text) // 500) / 2} s"
         return text
 
     def all(self, fields: dict) -> dict:

@@ -122,22 +122,14 @@ class Snapshot:
 
 def fill(text: str, file: str, ports: dict, ip: str, certificates, logs="") -> str:
     def put(match):
-        word, arg = match[1], match[2]
-        if word == "ip":
-            return ip + (f".{arg}" if arg else "")
-        if arg is None:
-            return f"{file}_{word}"
+        word, arg, own = match.groups()
+        if own is not None:
+            return ip if own == "ip" else f"{file}_{own}"
         if word == "port":
             return str(ports[file, arg])
-        if word == "pem":
-            return certificates.path(arg, "pem")
-        if word == "key":
-            return certificates.path(arg, "key")
-        if word == "log":
-            return f"{logs}/{file}.{arg}.extra"
-        raise SystemExit(f"{file}: what is {match[0]}?")
+        return certificates.path(arg, word) if word in ("pem", "key") else f"{logs}/{file}.{arg}.extra"
 
-    return re.sub(r"\$([a-z][\w-]*)(?:\.([a-z][\w-]*))?", put, text)
+    return re.sub(r"\$(?:(port|pem|key|log)\.([a-z][\w-]*)|([a-z][\w-]*))", put, text)
 
 
 def backends(words: dict) -> dict:
