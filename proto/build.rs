@@ -8,7 +8,8 @@ use std::process::Command;
 
 use prost::Message;
 use prost_reflect::prost_types::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MessageOptions,
+    DescriptorProto, EnumDescriptorProto, EnumOptions, FieldDescriptorProto, FileDescriptorProto,
+    FileDescriptorSet, MessageOptions,
 };
 
 /// What is read and printed, by the beginning of a file's name; what these refer to comes along.
@@ -103,8 +104,9 @@ fn strip(message: &mut DescriptorProto) {
     }
 }
 
-fn strip_enum(kind: &mut prost_reflect::prost_types::EnumDescriptorProto) {
-    kind.options = None;
+fn strip_enum(kind: &mut EnumDescriptorProto) {
+    let alias = kind.options.as_ref().and_then(|options| options.allow_alias);
+    kind.options = alias.map(|alias| EnumOptions { allow_alias: Some(alias), ..EnumOptions::default() });
     kind.reserved_name.clear();
     kind.reserved_range.clear();
     for value in &mut kind.value {

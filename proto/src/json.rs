@@ -24,3 +24,29 @@ pub fn print(pool: &DescriptorPool, name: &str, bytes: &[u8]) -> Value {
         });
     printed.unwrap_or_else(|error| json!({ "error": error }))
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::envoy::config::core::v3::{Node, TypedExtensionConfig};
+    use crate::google::protobuf::{Any, UInt32Value};
+
+    #[test]
+    fn the_descriptors_hold_together_and_print() {
+        let pool = descriptors().unwrap();
+        let node = Node { id: "n".to_owned(), user_agent_name: "x".to_owned(), ..Node::default() };
+        let printed = print(&pool, "envoy.config.core.v3.Node", &node.encode_to_vec());
+        assert_eq!(printed, json!({ "id": "n", "user_agent_name": "x" }));
+        let any = Any {
+            type_url: "type.googleapis.com/google.protobuf.UInt32Value".to_owned(),
+            value: UInt32Value { value: 7 }.encode_to_vec(),
+        };
+        let extension = TypedExtensionConfig { name: "e".to_owned(), typed_config: Some(any) };
+        let printed = print(&pool, "envoy.config.core.v3.TypedExtensionConfig", &extension.encode_to_vec());
+        let inner = json!({ "@type": "type.googleapis.com/google.protobuf.UInt32Value", "value": 7 });
+        assert_eq!(printed, json!({ "name": "e", "typed_config": inner }));
+        assert!(print(&pool, "a.b.C", &[])["error"].is_string());
+    }
+}
