@@ -27,6 +27,7 @@ DRILLS = [
     "replica_killed",
     "h2_clients",
     "wrk_clients",
+    "syscalls",
     "five_thousand_services",
     "no_orphan",
 ]

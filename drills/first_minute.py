@@ -13,7 +13,11 @@ TOOLS = ["curl"]
 
 
 def drill() -> str:
-    home = tempfile.mkdtemp(prefix="forebay-drill-")
+    with tempfile.TemporaryDirectory(prefix="forebay-drill-") as home:
+        return as_written(home)
+
+
+def as_written(home: str) -> str:
     environment = {**os.environ, "HOME": home, "XDG_STATE_HOME": home}
     began = time.monotonic()
     process = subprocess.Popen(

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -130,6 +131,7 @@ class Forebay:
 
     def __exit__(self, kind, error, trace) -> None:
         self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
         if kind:
             print("forebay's last lines:", *self.lines[-30:], sep="\n  ")
 
