@@ -17,6 +17,10 @@ use crate::worker::Worker;
 /// Bytes read and dropped after the last response, so that a client still sending sees it instead of a reset.
 const LINGER: usize = 256 * 1024;
 
+/// How long a connection keeps the room of a request after one: a client that asks again within it costs no allocation, and
+/// one that is idle for longer holds nothing. Seconds, so that it is rarely paid twice.
+const WARM: Duration = Duration::from_secs(1);
+
 /// Serves the connection to its end.
 pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: Stream) {
     let stats = on.http().stats.clone();
@@ -26,44 +30,79 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();
     worker.clock.tick();
-    let mut first = true;
+    let mut wait = Wait::First;
     loop {
-        let (x, after) = match next(worker, on, &mut leg, &mut guard, &mut idle, first).await {
+        match next(worker, on, &mut leg, &mut guard, &mut idle, wait).await {
+            Next::End => break,
+            // Boxed, so that an idle connection carries no room for it.
+            next => match Box::pin(busy(worker, on, peer, &mut leg, &mut guard, &mut idle, next)).await {
+                After::KeepAlive => wait = Wait::Idle,
+                After::Close => break,
+            },
+        }
+    }
+    stats.dec(Http::DownstreamCxHttp1Active);
+}
+
+/// Answers requests until there is none for a while, or no more at all.
+async fn busy(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    peer: &Peer,
+    leg: &mut Leg,
+    guard: &mut Guard,
+    idle: &mut Timeout,
+    mut next: Next,
+) -> After {
+    loop {
+        let (x, after) = match next {
             Next::Request(mut x, meta) => {
-                stats.inc(Http::DownstreamRqHttp1Total);
+                on.http().stats.inc(Http::DownstreamRqHttp1Total);
                 let asked = Asked {
                     framing: meta.framing,
                     keep_alive: meta.keep_alive,
                     expects_continue: meta.expects_continue,
                     upgrade: meta.upgrade,
                 };
-                // Boxed, so that an idle connection carries no room for it.
-                let after = Box::pin(run(worker, on, peer, asked, &mut x, &mut leg)).await;
+                let after = run(worker, on, peer, asked, &mut x, leg).await;
                 (x, after)
             }
             Next::Bad(mut x, fault) => {
-                let after = Box::pin(refuse(worker, on, peer, fault, &mut x, &mut leg)).await;
+                let after = Box::pin(refuse(worker, on, peer, fault, &mut x, leg)).await;
                 (x, after)
             }
-            Next::End => break,
+            Next::Quiet => return After::KeepAlive,
+            Next::End => return After::Close,
         };
         worker.give_back_exchange(x);
-        first = false;
         if after == After::Close {
             if leg.has_sent_all() && !leg.is_idle() {
-                Box::pin(linger(worker, on, &mut leg)).await;
+                Box::pin(linger(worker, on, leg)).await;
             }
-            break;
+            return After::Close;
         }
+        next = self::next(worker, on, leg, guard, idle, Wait::Warm).await;
     }
-    stats.dec(Http::DownstreamCxHttp1Active);
 }
 
 /// What a connection brings next.
 enum Next {
     Request(Box<Exchange>, RequestMeta),
     Bad(Box<Exchange>, Fault),
+    /// Nothing for [`WARM`].
+    Quiet,
     End,
+}
+
+/// Which request is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// The connection's first.
+    First,
+    /// One soon after another.
+    Warm,
+    /// One after [`WARM`] has passed.
+    Idle,
 }
 
 /// Waits for the next request's head. An idle connection holds neither buffer nor exchange.
@@ -73,13 +112,23 @@ async fn next(
     leg: &mut Leg,
     guard: &mut Guard,
     idle: &mut Timeout,
-    first: bool,
+    wait: Wait,
 ) -> Next {
     let mut x: Option<Box<Exchange>> = None;
     let mut reading = false;
     let limits = on.http().limits;
     // The clock was read a moment ago, at the last response's end or just now for a new connection.
-    arm(worker, idle, on.http().manager.idle_timeout);
+    let limit = on.http().manager.idle_timeout;
+    let quiet = wait == Wait::Warm && (limit.is_zero() || limit > WARM);
+    match wait {
+        Wait::Warm if quiet => arm(worker, idle, WARM),
+        // What is left of it: the warm second has passed already, and the clock has not been read since.
+        Wait::Idle if !limit.is_zero() => {
+            worker.clock.tick();
+            arm(worker, idle, limit.saturating_sub(WARM).max(Duration::from_millis(1)));
+        }
+        _ => arm(worker, idle, limit),
+    }
     let next = poll_fn(|cx| {
         let mut spare = x.take().unwrap_or_else(|| worker.lend_exchange());
         match leg.poll_request(cx, &mut spare.req, &limits) {
@@ -95,10 +144,10 @@ async fn next(
             // Part of a head: from here on the clock is that of the head.
             if !reading {
                 reading = true;
-                let limit = on.http().manager.request_headers_timeout;
-                if !limit.is_zero() {
+                let head = on.http().manager.request_headers_timeout;
+                if quiet || !head.is_zero() {
                     worker.clock.tick();
-                    arm(worker, idle, limit);
+                    arm(worker, idle, if head.is_zero() { limit } else { head });
                 }
             }
             x = Some(spare);
@@ -111,12 +160,15 @@ async fn next(
                 stats.inc(Http::DownstreamRqHeaderTimeout);
                 return Poll::Ready(Next::Bad(spare, Fault::HeadersLate));
             }
+            if quiet {
+                return Poll::Ready(Next::Quiet);
+            }
             stats.inc(Http::DownstreamCxIdleTimeout);
             return Poll::Ready(Next::End);
         }
         while let Poll::Ready(phase) = guard.poll_phase(cx) {
             // A connection that is waiting for nothing is the first to go; one that has just been opened gets its turn.
-            if phase >= Phase::Closing || (phase == Phase::Draining && !reading && !first) {
+            if phase >= Phase::Closing || (phase == Phase::Draining && !reading && wait != Wait::First) {
                 return Poll::Ready(Next::End);
             }
         }
