@@ -99,7 +99,9 @@ fn endpoint() -> SocketAddr {
                         Ok(n) if n > 0 => have += n,
                         _ => return,
                     }
-                    let Some(head) = buffer[..have].windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+                    let Some(head) = buffer[..have].windows(4).position(|w| w == b"\r\n\r\n") else {
+                        continue;
+                    };
                     let body = if buffer.starts_with(b"POST") { 5 } else { 0 };
                     if have < head + 4 + body {
                         continue;
