@@ -18,16 +18,12 @@ use tokio::sync::mpsc;
 
 use crate::config::{ClusterState, Config};
 use crate::conn::{self, Listening};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Wire};
 use crate::fleet::Message;
 use crate::report::Report;
 
 /// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
 const SPARE: usize = 512;
-
-/// Idle upstream connections are closed after this, whatever their cluster's own idle time (Envoy's default is one hour; Go's
-/// transport, which Knative's components use, has 90 s).
-const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Worker {
     pub(crate) rng: Rng,
@@ -38,7 +34,7 @@ pub(crate) struct Worker {
     /// All downstream connections of the process.
     pub(crate) limit: Limit,
     pub(crate) buffers: Rc<Pool>,
-    pub(crate) pools: Pools,
+    pub(crate) pools: Pools<Wire>,
     pub(crate) config: Config,
     pub(crate) stats: Source,
     /// Access log files of the process; asked when a listener is configured.
@@ -247,7 +243,7 @@ impl Worker {
         loop {
             second.tick().await;
             self.report_load();
-            self.pools.sweep(self.clock.now().0, UPSTREAM_IDLE);
+            self.pools.sweep(self.clock.now().0);
             for listening in self.listeners.borrow().iter() {
                 listening.http().flush_logs();
             }

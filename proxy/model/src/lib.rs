@@ -16,7 +16,8 @@ mod update;
 
 pub use access_log::AccessLogConfig;
 pub use cluster::{
-    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol,
+    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive, Limits, Protocol,
+    RetryBudget,
 };
 pub use dump::{Dumped, State};
 pub use http_manager::{

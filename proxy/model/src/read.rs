@@ -26,6 +26,7 @@ mod route;
 mod route_action;
 mod route_config;
 mod scalar;
+mod tiers;
 mod transport;
 mod virtual_host;
 mod wire;

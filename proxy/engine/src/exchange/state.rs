@@ -13,6 +13,7 @@ use forebay_telemetry::Http;
 use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
+use super::upload::Kept;
 use crate::conn::Listening;
 use crate::worker::Worker;
 
@@ -39,13 +40,17 @@ pub(crate) struct Asked {
 pub(crate) struct Exchange {
     pub(crate) req: Head,
     pub(crate) res: Head,
-    /// A request body small enough to have come with its head: kept until the response begins, so that it can be sent again.
-    pub(crate) body: Vec<u8>,
+    /// What of the request's body is kept, so that it can be sent again.
+    pub(crate) body: Kept,
     pub(crate) asked: Asked,
     /// The protocol of an upgrade, lower-case; empty without one.
     pub(crate) upgrade: Vec<u8>,
     pub(crate) redirect_to: Option<Vec<u8>>,
     pub(crate) clocks: Clocks,
+    /// Whether the request comes from inside, and so may ask for tries and clocks by its headers.
+    pub(crate) internal: bool,
+    /// Whether the response says how many tries it took.
+    pub(crate) counts_tries: bool,
     pub(crate) times: Times,
     // What the record tells.
     pub(crate) status: u16,
@@ -83,11 +88,13 @@ impl Exchange {
         Box::new(Self {
             req: Head::default(),
             res: Head::default(),
-            body: Vec::new(),
+            body: Kept::default(),
             asked: Asked::default(),
             upgrade: Vec::new(),
             redirect_to: None,
             clocks: Clocks::default(),
+            internal: false,
+            counts_tries: false,
             times: Times::default(),
             status: 0,
             flags: Flags::NONE,
@@ -117,6 +124,7 @@ impl Exchange {
         self.remote = Some(peer.remote);
         self.local = Some(peer.local);
         self.connection = peer.connection;
+        (self.internal, self.counts_tries) = (false, false);
         self.body.clear();
         self.upgrade.clear();
         if asked.upgrade {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use forebay_gateway::{Config, Gateway, Target, Xds};
+use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::type_url;
 use forebay_xds_server::{Listener, Store, serve};
 use tokio::sync::oneshot;
@@ -24,6 +25,7 @@ pub struct Setup {
     revision: Option<Revision>,
     h2c: bool,
     manager: Manager,
+    cluster: Box<dyn Fn(&mut Cluster)>,
     hosts: Vec<VirtualHost>,
 }
 
@@ -35,6 +37,7 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         revision: None,
         h2c: false,
         manager: resources::manager(),
+        cluster: Box::new(|_| {}),
         hosts: Vec::new(),
     }
 }
@@ -57,6 +60,12 @@ impl Setup {
 
     pub fn manager(mut self, change: impl FnOnce(&mut Manager)) -> Self {
         change(&mut self.manager);
+        self
+    }
+
+    /// A change of the cluster.
+    pub fn cluster(mut self, change: impl Fn(&mut Cluster) + 'static) -> Self {
+        self.cluster = Box::new(change);
         self
     }
 
@@ -122,7 +131,8 @@ fn publish(store: &Store, setup: &Setup) {
         let listen = "127.0.0.1:0".parse().unwrap();
         batch.set(type_url::LISTENER, "gateway", &resources::listener(listen, &setup.manager));
         batch.set(type_url::ROUTE, "services", &resources::routes(setup.hosts.clone()));
-        let cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
+        let mut cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
+        (setup.cluster)(&mut cluster);
         batch.set(type_url::CLUSTER, "backend", &cluster);
         batch.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", &setup.endpoints));
     });

@@ -130,6 +130,29 @@ pub fn forward(cluster: &str) -> r::route::Action {
     })
 }
 
+/// The same with a change.
+pub fn forward_with(cluster: &str, change: impl FnOnce(&mut r::RouteAction)) -> r::route::Action {
+    let mut action = forward(cluster);
+    if let r::route::Action::Route(action) = &mut action {
+        change(action);
+    }
+    action
+}
+
+/// Bytes of a body that may be kept.
+pub fn limit_body(route: &mut Route, bytes: u64) {
+    route.request_body_buffer_limit = Some(forebay_proto::google::protobuf::UInt64Value { value: bytes });
+}
+
+/// A header that has to be there.
+pub fn header_is_there(name: &str) -> r::HeaderMatcher {
+    r::HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(r::header_matcher::HeaderMatchSpecifier::PresentMatch(true)),
+        ..Default::default()
+    }
+}
+
 /// A header that is set, whatever was there.
 pub fn set_header(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {

@@ -125,9 +125,6 @@ fn endpoints() {
     let mut world = World::new();
     world.accept(&eds("a"));
     let mut load = assignment("a", &[("10.0.0.1", 80)]);
-    load.endpoints[0].priority = 1;
-    assert_eq!(world.refuse(&load), "endpoints[0].priority: 1 is not supported");
-    load.endpoints[0].priority = 0;
     load.endpoints[0].lb_endpoints[0].health_status = 77;
     assert_eq!(
         world.refuse(&load),
