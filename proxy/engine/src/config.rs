@@ -128,8 +128,11 @@ impl Config {
         };
         let mut gone = ids(&state.now());
         if !gone.is_empty() {
-            let stay = ids(new);
-            gone.retain(|id| !stay.contains(id));
+            // Connections made with other settings of TLS are not for requests that come now.
+            if state.now().config.tls == new.config.tls {
+                let stay = ids(new);
+                gone.retain(|id| !stay.contains(id));
+            }
         }
         *state.current.borrow_mut() = Rc::new((**new).clone());
         gone

@@ -2,6 +2,7 @@
 //! writes a status code. Knows no sockets.
 
 use forebay_http::h1::Reject;
+use forebay_net::tls::Failure;
 use forebay_telemetry::log::Flag;
 
 /// Everything that can keep a request from being answered by its endpoint.
@@ -37,6 +38,8 @@ pub enum Fault {
     ConnectFailed,
     /// The endpoint did not answer the connection attempt in time.
     ConnectLate,
+    /// The endpoint and we did not agree on TLS.
+    UpstreamTls(Failure),
     /// The endpoint closed or reset before a response.
     UpstreamReset,
     /// The endpoint reset a stream that it has not processed.
@@ -150,6 +153,20 @@ impl Fault {
                 retry_after: Some(5),
                 ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long")
             },
+            Fault::UpstreamTls(failure) => {
+                let (details, body) = match failure {
+                    Failure::Untrusted | Failure::WrongName => (
+                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end}",
+                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end",
+                    ),
+                    Failure::Broken | Failure::Protocol | Failure::NoCertificate => (
+                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|HANDSHAKE_FAILED:TLS_error_end}",
+                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|HANDSHAKE_FAILED:TLS_error_end",
+                    ),
+                };
+                let flag = Some(Flag::UpstreamConnectionFailure);
+                Reply { retry: Retry::Safe, retry_after: Some(1), ..reply(503, flag, details, body) }
+            }
             Fault::ConnectFailed => Reply {
                 retry: Retry::Safe,
                 retry_after: Some(1),
@@ -266,6 +283,7 @@ impl Fault {
             Fault::RoomBytes => "the requests that wait for this revision hold too many bytes",
             Fault::WaitedTooLong => "no replica became free in time",
             Fault::ConnectFailed => "the replica refused the connection",
+            Fault::UpstreamTls(_) => "the replica and the gateway did not agree on TLS",
             Fault::ConnectLate => "the replica did not accept the connection in time",
             Fault::UpstreamReset => "the replica closed the connection before it answered",
             Fault::UpstreamRefused => "the replica refused the stream",

@@ -17,7 +17,7 @@ use forebay_upstream::Pools;
 use tokio::sync::mpsc;
 
 use crate::config::{ClusterState, Config};
-use crate::conn::{self, Listening};
+use crate::conn::{self, Front};
 use crate::exchange::{Exchange, Wire};
 use crate::fleet::Message;
 use crate::report::Report;
@@ -41,7 +41,9 @@ pub(crate) struct Worker {
     pub(crate) log_files: Files,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
-    listeners: RefCell<Vec<Rc<Listening>>>,
+    listeners: RefCell<Vec<Rc<Front>>>,
+    /// TLS handshakes under way.
+    pub(crate) handshakes: Cell<usize>,
     inbox: RefCell<mpsc::UnboundedReceiver<Message>>,
     /// Written by the publisher after every mailbox has its message; read by each worker before it routes.
     epoch: Arc<AtomicU64>,
@@ -85,6 +87,7 @@ impl Worker {
             log_files: parts.log_files,
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
+            handshakes: Cell::new(0),
             inbox: RefCell::new(parts.inbox),
             epoch: parts.epoch,
             seen: Cell::new(0),
@@ -111,7 +114,7 @@ impl Worker {
         }
         self.report_load();
         for listening in self.listeners.borrow().iter() {
-            listening.http().flush_logs();
+            listening.flush_logs();
         }
     }
 
@@ -159,7 +162,7 @@ impl Worker {
             Message::Stop => {}
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
-                    listening.http().flush_logs();
+                    listening.flush_logs();
                 }
             }
         }
@@ -245,7 +248,7 @@ impl Worker {
             self.report_load();
             self.pools.sweep(self.clock.now().0);
             for listening in self.listeners.borrow().iter() {
-                listening.http().flush_logs();
+                listening.flush_logs();
             }
         }
     }

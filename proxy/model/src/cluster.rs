@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_balance::{Breakers, Endpoints, Gate};
+use forebay_net::tls::ClientTls;
 
 use crate::revision::Revision;
 
@@ -30,6 +31,8 @@ pub struct ClusterConfig {
     pub connect_timeout: Duration,
     /// What to speak to the endpoints.
     pub protocol: Protocol,
+    /// TLS below that; the same `Arc` for as long as its bytes are the same.
+    pub tls: Option<Arc<ClientTls>>,
     /// Knative's facts, if this cluster is a revision; they turn the waiting room on.
     pub revision: Option<Arc<Revision>>,
     /// How long an idle connection is kept; zero is for ever.

@@ -39,5 +39,6 @@ pub(crate) use http_manager::Routes;
 pub use invalid::{Invalid, Rule};
 pub(crate) use listener::{Read as ReadListener, listener};
 pub(crate) use route_config::{Host, Shell, duplicate, route_config};
+pub(crate) use transport::Known as KnownTls;
 pub(crate) use virtual_host::virtual_host;
 pub(crate) use wire::text;

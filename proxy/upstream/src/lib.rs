@@ -11,7 +11,7 @@ mod pool;
 mod shared;
 mod tie;
 
-pub use connect::{ConnectError, connect};
+pub use connect::{ConnectError, Dial};
 pub use pool::{EndpointId, Pools, Reuse};
 pub use shared::{OnShared, Stream};
 pub use tie::{Keep, Owner, Tie, Why};

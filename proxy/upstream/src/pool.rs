@@ -3,15 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use forebay_http::Pool as Buffers;
 use forebay_http::h1::Leg;
 use hashbrown::HashMap;
 
-use crate::connect::{ConnectError, connect};
+use crate::connect::{ConnectError, Dial};
 use crate::shared::Connection;
 use crate::tie::{Keep, Owner, Shared, Tie, Why};
 
@@ -105,14 +103,13 @@ impl<T: Owner> Pools<T> {
     pub async fn open(
         &self,
         endpoint: EndpointId,
-        address: SocketAddr,
-        timeout: Duration,
+        dial: Dial<'_>,
         now: u64,
         owner: T,
     ) -> Result<(Leg, Tie<T>), ConnectError> {
         let mut tie = self.tie(endpoint, now, owner);
-        let io = connect(address, timeout).await?;
-        tie.owner.opened();
+        let io = dial.connect(false).await?;
+        tie.owner.opened(io.tls());
         Ok((Leg::new(io, self.buffers.clone(), None), tie))
     }
 
@@ -137,6 +134,8 @@ impl<T: Owner> Pools<T> {
         }
         let shared = tie.shared.clone();
         if let Some(pool) = self.by.borrow_mut().get_mut(&endpoint)
+            // One that was forgotten and used anew meanwhile is another: what it is spoken to by may have changed.
+            && Rc::ptr_eq(&pool.shared, &shared)
             && pool.idle.len() < IDLE_PER_ENDPOINT
         {
             pool.idle.push(Idle { leg, tie, until });

@@ -3,16 +3,14 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_http::h2::{self as http2, Settings};
 use h2::client::SendRequest;
 
-use crate::connect::{ConnectError, connect};
+use crate::connect::{ConnectError, Dial};
 use crate::pool::{EndpointId, Pools};
 use crate::tie::{Keep, Owner, Shared, Why};
 
@@ -126,12 +124,10 @@ impl<T: Owner> Pools<T> {
     }
 
     /// Opens a connection for its `owner`, to be shared.
-    #[expect(clippy::too_many_arguments, reason = "all that a connection is made by")]
     pub async fn open_shared(
         &self,
         endpoint: EndpointId,
-        address: SocketAddr,
-        timeout: Duration,
+        dial: Dial<'_>,
         now: u64,
         settings: &Settings,
         keep: Keep,
@@ -140,11 +136,12 @@ impl<T: Owner> Pools<T> {
         let mut tie = self.tie(endpoint, now, owner);
         let mut opening = Opening::new(tie.shared.clone());
         let opened = async {
-            let io = connect(address, timeout).await?;
+            let io = dial.connect(true).await?;
+            tie.owner.opened(io.tls());
             Ok::<_, ConnectError>(http2::connect(io, settings).await?)
         };
         let (mut send, mut connection) = opened.await.inspect_err(|_| opening.failed = true)?;
-        tie.owner.opened();
+        let address = dial.address;
         let ending = Rc::new(Cell::new(Why::Drained));
         let why = ending.clone();
         let mut pinger = settings
@@ -170,7 +167,9 @@ impl<T: Owner> Pools<T> {
             tie.owner.closes(ended);
         });
         poll_fn(|cx| send.poll_ready(cx)).await.inspect_err(|_| opening.failed = true)?;
-        if let Some(pool) = self.by.borrow_mut().get_mut(&endpoint) {
+        if let Some(pool) = self.by.borrow_mut().get_mut(&endpoint)
+            && Rc::ptr_eq(&pool.shared, &opening.shared)
+        {
             pool.h2.push(Connection {
                 send,
                 most: settings.max_concurrent_streams as usize,

@@ -49,6 +49,8 @@ async fn streams(
     let peer = Rc::new(Peer {
         remote: peer.remote,
         local: peer.local,
+        direct: peer.direct,
+        secure: peer.secure.clone(),
         text: peer.text.clone(),
         connection: peer.connection,
     });
@@ -105,6 +107,9 @@ async fn streams(
             Some(Ok((request, respond))) => {
                 on.http().stats.inc(Http::DownstreamRqHttp2Total);
                 streams.open.set(streams.open.get() + 1);
+                if on.sends_away() {
+                    connection.graceful_shutdown();
+                }
                 let (worker, on, peer, streams) = (worker.clone(), on.clone(), peer.clone(), streams.clone());
                 tokio::task::spawn_local(async move {
                     let _ended = Ended(streams);

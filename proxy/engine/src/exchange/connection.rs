@@ -10,8 +10,9 @@ use bytes::Bytes;
 use forebay_balance::{Endpoint, Use};
 use forebay_http::h1::Leg;
 use forebay_model::Cluster as Target;
+use forebay_net::tls::Failure;
 use forebay_telemetry::{Cluster, ClusterStats};
-use forebay_upstream::{ConnectError, OnShared, Reuse, Stream, Tie};
+use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
 use h2::client::SendRequest;
 
 use super::admit::Watch;
@@ -90,9 +91,9 @@ async fn open<C: Client>(
             return Ok(Line::H1 { leg, tie, reused: true });
         }
     };
-    let (id, address) = (endpoint.id, endpoint.address);
-    let open = Box::pin(worker.pools.open(id, address, config.connect_timeout, begun.0, wire));
-    let (leg, tie) = unless_gone(worker, x, client, open).await?.map_err(|e| fault(stats, &e))?;
+    let open = Box::pin(worker.pools.open(endpoint.id, dial(cluster, endpoint), begun.0, wire));
+    let opened = unless_gone(worker, x, client, open).await?;
+    let (leg, tie) = opened.map_err(|e| fault(stats, endpoint, x, &e))?;
     x.times.connect = Some(worker.clock.tick().since(begun));
     Ok(Line::H1 { leg, tie, reused: false })
 }
@@ -136,11 +137,11 @@ async fn share<C: Client>(
                     unless_gone(worker, x, client, Box::pin(worker.pools.freed(endpoint.id))).await?;
                     continue;
                 };
-                let (id, address) = (endpoint.id, endpoint.address);
-                let (timeout, now) = (config.connect_timeout, worker.clock.now().0);
+                let (dial, now) = (dial(cluster, endpoint), worker.clock.now().0);
                 let (settings, keep) = (settings(config.protocol), keep(config));
-                let open = worker.pools.open_shared(id, address, timeout, now, &settings, keep, wire);
-                unless_gone(worker, x, client, Box::pin(open)).await?.map_err(|e| fault(stats, &e))?;
+                let open = worker.pools.open_shared(endpoint.id, dial, now, &settings, keep, wire);
+                let opened = unless_gone(worker, x, client, Box::pin(open)).await?;
+                opened.map_err(|e| fault(stats, endpoint, x, &e))?;
             }
         }
     }
@@ -200,13 +201,30 @@ async fn unless_gone<C: Client, T>(
     .await
 }
 
-fn fault(stats: &ClusterStats, error: &ConnectError) -> Fault {
+fn dial<'t>(cluster: &'t Target, endpoint: &Endpoint) -> Dial<'t> {
+    let config = &cluster.config;
+    Dial { address: endpoint.address, timeout: config.connect_timeout, tls: config.tls.as_deref() }
+}
+
+fn fault(stats: &ClusterStats, endpoint: &Endpoint, x: &mut Exchange, error: &ConnectError) -> Fault {
     stats.inc(Cluster::UpstreamRqPendingFailureEject);
     stats.inc(Cluster::UpstreamCxConnectFail);
     match error {
         ConnectError::Timeout(_) => {
             stats.inc(Cluster::UpstreamCxConnectTimeout);
             Fault::ConnectLate
+        }
+        ConnectError::Tls(why) => {
+            tracing::debug!(endpoint = %endpoint.address, error = %why, "TLS with an endpoint failed");
+            x.transport_failure = format!("TLS_error:|{why}:TLS_error_end");
+            let failure = why.failure();
+            match failure {
+                Failure::Broken => return Fault::ConnectFailed,
+                Failure::Protocol | Failure::NoCertificate => stats.inc(Cluster::SslConnectionError),
+                Failure::Untrusted => stats.inc(Cluster::SslFailVerifyError),
+                Failure::WrongName => stats.inc(Cluster::SslFailVerifySan),
+            }
+            Fault::UpstreamTls(failure)
         }
         ConnectError::Refused(_) | ConnectError::Handshake(_) => Fault::ConnectFailed,
     }

@@ -124,7 +124,7 @@ async fn answer<C: Client>(
         hygiene::response(worker, on, matched, x);
     }
     // A body that was announced and not read would be taken for the next request.
-    let keep = x.asked.keep_alive && client.has_read_all() && !worker.sends_away();
+    let keep = x.asked.keep_alive && client.has_read_all() && !x.sends_away(worker);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
     if bodiless && !body.is_empty() {

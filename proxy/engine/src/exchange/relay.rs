@@ -50,7 +50,7 @@ pub(super) async fn response<C: Client>(
         Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
         Framing::Chunked | Framing::Close => Framing::Chunked,
     };
-    let keep = x.asked.keep_alive && framing != Framing::Close && !worker.sends_away();
+    let keep = x.asked.keep_alive && framing != Framing::Close && !x.sends_away(worker);
     if client.respond(&x.res, framing, persist(keep, x), x.req.version).is_err() {
         return gone(worker, x, client);
     }

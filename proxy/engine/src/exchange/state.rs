@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use forebay_http::h1::Framing;
-use forebay_http::{Head, Known};
+use forebay_http::{Head, Known, Scheme};
 use forebay_net::Micros;
 use forebay_route::{Forward, RequestView};
 use forebay_telemetry::Http;
@@ -14,13 +14,19 @@ use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
 use super::upload::Kept;
-use crate::conn::Listening;
+use crate::conn::{Listening, Secure};
 use crate::worker::Worker;
 
 /// Who is on the other side of a downstream connection.
 pub(crate) struct Peer {
+    /// The client: by the PROXY header where there was one.
     pub(crate) remote: SocketAddr,
+    /// Where the client connected to: by the PROXY header likewise.
     pub(crate) local: SocketAddr,
+    /// The other end of the socket itself.
+    pub(crate) direct: SocketAddr,
+    /// TLS below, if any.
+    pub(crate) secure: Option<Rc<Secure>>,
     /// The address without port, as it joins `x-forwarded-for`.
     pub(crate) text: Box<str>,
     /// Unique in this process.
@@ -64,6 +70,10 @@ pub(crate) struct Exchange {
     pub(crate) route: Option<Arc<str>>,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
+    pub(crate) direct: Option<SocketAddr>,
+    pub(crate) secure: Option<Rc<Secure>>,
+    /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
+    pub(crate) transport_failure: String,
     pub(crate) connection: u64,
     /// Where to record; `None` before the first and after the last word of an exchange.
     pub(crate) open: Option<(Rc<Worker>, Rc<Listening>)>,
@@ -107,6 +117,9 @@ impl Exchange {
             route: None,
             remote: None,
             local: None,
+            direct: None,
+            secure: None,
+            transport_failure: String::new(),
             connection: 0,
             open: None,
         })
@@ -123,6 +136,12 @@ impl Exchange {
         (self.upstream, self.cluster, self.route) = (None, None, None);
         self.remote = Some(peer.remote);
         self.local = Some(peer.local);
+        self.direct = Some(peer.direct);
+        if peer.secure.is_some() {
+            self.req.scheme = Scheme::Https;
+        }
+        self.secure.clone_from(&peer.secure);
+        self.transport_failure.clear();
         self.connection = peer.connection;
         (self.internal, self.counts_tries) = (false, false);
         self.body.clear();
@@ -136,6 +155,11 @@ impl Exchange {
         http.stats.inc(Http::DownstreamRqActive);
         worker.in_flight.set(worker.in_flight.get() + 1);
         self.open = Some((worker.clone(), on.clone()));
+    }
+
+    /// Whether the response tells its client to go elsewhere: the process drains, or the filter chain is no more.
+    pub(crate) fn sends_away(&self, worker: &Worker) -> bool {
+        worker.sends_away() || self.open.as_ref().is_some_and(|(_, on)| on.sends_away())
     }
 
     /// Whether the route or, where it says nothing, the listener allows the upgrade asked for.

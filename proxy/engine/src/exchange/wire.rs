@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use forebay_balance::Use;
 use forebay_model::{ClusterConfig, Protocol};
+use forebay_net::tls::TlsStream;
 use forebay_net::{Clock, Micros};
 use forebay_telemetry::{Cluster, ClusterTime};
 use forebay_upstream::{Keep, Owner, Why};
@@ -71,9 +72,16 @@ impl Wire {
 }
 
 impl Owner for Wire {
-    fn opened(&mut self) {
+    fn opened(&mut self, tls: Option<&TlsStream>) {
         self.established = true;
         if let Some(stats) = self.state.counted() {
+            if let Some(tls) = tls {
+                stats.inc(Cluster::SslHandshake);
+                stats.inc(if tls.version() == "TLSv1.3" { Cluster::SslTls13 } else { Cluster::SslTls12 });
+                if tls.is_resumed() {
+                    stats.inc(Cluster::SslSessionReused);
+                }
+            }
             stats.record(ClusterTime::UpstreamCxConnect, self.clock.tick().since(self.begun));
         }
     }

@@ -27,6 +27,7 @@ pub struct Setup {
     manager: Manager,
     cluster: Box<dyn Fn(&mut Cluster)>,
     hosts: Vec<VirtualHost>,
+    listener: Option<Box<dyn Fn(&mut resources::Listener)>>,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -39,6 +40,7 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         manager: resources::manager(),
         cluster: Box::new(|_| {}),
         hosts: Vec::new(),
+        listener: None,
     }
 }
 
@@ -60,6 +62,12 @@ impl Setup {
 
     pub fn manager(mut self, change: impl FnOnce(&mut Manager)) -> Self {
         change(&mut self.manager);
+        self
+    }
+
+    /// Changes the listener itself.
+    pub fn listener(mut self, change: impl Fn(&mut resources::Listener) + 'static) -> Self {
+        self.listener = Some(Box::new(change));
         self
     }
 
@@ -128,8 +136,11 @@ impl Setup {
 
 fn publish(store: &Store, setup: &Setup) {
     store.batch(|batch| {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        batch.set(type_url::LISTENER, "gateway", &resources::listener(listen, &setup.manager));
+        let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &setup.manager);
+        if let Some(change) = &setup.listener {
+            change(&mut listener);
+        }
+        batch.set(type_url::LISTENER, "gateway", &listener);
         batch.set(type_url::ROUTE, "services", &resources::routes(setup.hosts.clone()));
         let mut cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
         (setup.cluster)(&mut cluster);
@@ -193,6 +204,24 @@ impl World {
     pub fn set_endpoints(&self, at: &[SocketAddr]) {
         let store = &self.control.store;
         store.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", at));
+    }
+
+    /// The listener is what `change` makes of the plain one from now on; returns when the gateway has taken it.
+    pub fn set_listener(&self, change: impl FnOnce(&mut resources::Listener)) {
+        let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &self.setup.manager);
+        change(&mut listener);
+        let before = self.version();
+        self.control.store.set(type_url::LISTENER, "gateway", &listener);
+        until("the gateway took the listener", || self.version() != before);
+    }
+
+    /// What the gateway says of its listener: how it stands, and what it is.
+    fn version(&self) -> String {
+        let dump = self.admin("GET", "/config_dump");
+        let from = dump.find("ListenersConfigDump").map_or("", |at| &dump[at..]);
+        let until = from.find("RoutesConfigDump").unwrap_or(from.len());
+        let ages = from[..until].lines().filter(|line| !line.contains("\"age\""));
+        ages.collect()
     }
 
     /// All hosts are these from now on.

@@ -14,11 +14,13 @@ use forebay_proto::envoy::extensions::upstreams::http::v3 as http;
 use forebay_proto::google::protobuf::{Any, BoolValue, Duration, Struct, Value, value::Kind};
 use prost::{Message, Name};
 
+pub use c::Cluster;
 pub use forebay_proto::envoy::config::core::v3::HeaderValueOption;
 pub use hcm::HttpConnectionManager as Manager;
+pub use l::Listener;
 pub use r::{Route, VirtualHost};
 
-fn any<M: Message + Name>(message: &M) -> Any {
+pub fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
@@ -90,6 +92,14 @@ pub fn listener(at: SocketAddr, manager: &Manager) -> l::Listener {
         name: "gateway".to_owned(),
         address: address(at),
         filter_chains: vec![l::FilterChain { filters: vec![filter], ..Default::default() }],
+        ..Default::default()
+    }
+}
+
+/// A listener filter.
+pub fn listener_filter<M: Message + Name>(message: &M) -> l::ListenerFilter {
+    l::ListenerFilter {
+        config_type: Some(l::listener_filter::ConfigType::TypedConfig(any(message))),
         ..Default::default()
     }
 }

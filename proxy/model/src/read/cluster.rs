@@ -1,4 +1,4 @@
-//! `cluster.v3.Cluster`: static, EDS and DNS clusters without TLS.
+//! `cluster.v3.Cluster`: static, EDS and DNS clusters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::http_options::requests_per_connection;
 use super::invalid::{Invalid, Rule};
 use super::revision::revision;
 use super::scalar::{choice, duration, number};
-use super::transport::plain;
+use super::transport;
 use crate::cluster::{Balance, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Limits, RetryBudget};
 use crate::names::Names;
 
@@ -65,7 +65,7 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
     if name.is_empty() {
         return Err(at.field("name").refuse(Rule::Empty));
     }
-    plain(&at.field("transport_socket"), transport_socket)?;
+    let tls = transport::client(&at.field("transport_socket"), transport_socket, names)?;
     if let Some(common) = common_lb_config {
         locality(&at.field("common_lb_config"), common)?;
     }
@@ -103,6 +103,7 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::Default)?,
         high_limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::High)?,
         balance: balance(&at, *lb_policy, load_balancing_policy)?,
+        tls,
         name,
     };
     Ok(Read { config, assignment: found.assignment, wait: found.wait })

@@ -31,7 +31,7 @@ fn read_manager(change: impl FnOnce(&mut hcm::HttpConnectionManager)) -> std::sy
     change(&mut manager);
     world.accept(&listener_with("http", &manager));
     world.accept(&routes("all", vec![]));
-    world.listeners["http"].http.clone()
+    world.listeners["http"].chains[0].http.clone()
 }
 
 fn read_cluster(change: impl FnOnce(&mut cluster::Cluster)) -> std::sync::Arc<forebay_model::ClusterConfig> {
