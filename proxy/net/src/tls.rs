@@ -9,7 +9,7 @@ mod stream;
 mod verify;
 mod words;
 
-pub use certificate::{About, San, SanKind, about};
+pub use certificate::{About, Pem, San, SanKind, about};
 pub use client::{ClientSpec, ClientTls};
 pub use hello::Hello;
 pub use refused::{Refused, Why};

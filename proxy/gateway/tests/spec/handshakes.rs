@@ -28,7 +28,7 @@ fn drain(tls: &mut Tls) -> String {
 }
 
 fn counted(world: &World, name: &str) -> u64 {
-    world.stat(&format!("listener.{}.{name}", world.address))
+    world.stat(&format!("{}.{name}", world.listener()))
 }
 
 fn milliseconds(n: i32) -> Option<Duration> {

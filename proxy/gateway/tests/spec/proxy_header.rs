@@ -32,7 +32,7 @@ fn behind(backend: &Backend, filter: ProxyProtocol) -> World {
 }
 
 fn counted(world: &World, name: &str) -> u64 {
-    world.stat(&format!("listener.{}.{name}", world.address))
+    world.stat(&format!("{}.{name}", world.listener()))
 }
 
 #[test]

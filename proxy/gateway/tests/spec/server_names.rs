@@ -38,9 +38,9 @@ fn each_name_has_its_certificate_and_the_backend_hears_of_https() {
     assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
     assert_eq!(backend.request().header("x-forwarded-proto"), Some("https"));
     assert!(get(&mut b, "x.b.test").starts_with("HTTP/1.1 200 "));
-    let listener = format!("listener.{}.", world.address);
-    assert_eq!(world.stat(&format!("{listener}ssl.handshake")), 2);
-    assert_eq!(world.stat(&format!("{listener}ssl.no_certificate")), 2);
+    let listener = world.listener();
+    assert_eq!(world.stat(&format!("{listener}.ssl.handshake")), 2);
+    assert_eq!(world.stat(&format!("{listener}.ssl.no_certificate")), 2);
     assert_eq!(world.stat("http.ingress_http.downstream_cx_ssl_total"), 2);
 }
 
@@ -59,7 +59,7 @@ fn an_unknown_name_and_none_at_all_are_closed_without_a_word() {
     assert!(plain.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").is_closed(), "nor is plain HTTP answered");
     let mut garbage = world.connect();
     assert!(garbage.send(b"\x00\xff\x16\x03\x01 binary").is_closed());
-    let stat = format!("listener.{}.no_filter_chain_match", world.address);
+    let stat = format!("{}.no_filter_chain_match", world.listener());
     until("all four are counted", || world.stat(&stat) == 4);
 }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::background::Background;
 use super::client::Client;
-use super::resources::{self, Manager, Revision, Route, VirtualHost};
+use super::resources::{self, Listener as Listening, Manager, Revision, Route, VirtualHost};
 
 /// Nothing in these tests takes as long; whoever waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ pub struct Setup {
     manager: Manager,
     cluster: Box<dyn Fn(&mut Cluster)>,
     hosts: Vec<VirtualHost>,
-    listener: Option<Box<dyn Fn(&mut resources::Listener)>>,
+    listener: Box<dyn Fn(&mut Listening)>,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -40,7 +40,7 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         manager: resources::manager(),
         cluster: Box::new(|_| {}),
         hosts: Vec::new(),
-        listener: None,
+        listener: Box::new(|_| {}),
     }
 }
 
@@ -66,8 +66,8 @@ impl Setup {
     }
 
     /// Changes the listener itself.
-    pub fn listener(mut self, change: impl Fn(&mut resources::Listener) + 'static) -> Self {
-        self.listener = Some(Box::new(change));
+    pub fn listener(mut self, change: impl Fn(&mut Listening) + 'static) -> Self {
+        self.listener = Box::new(change);
         self
     }
 
@@ -137,9 +137,7 @@ impl Setup {
 fn publish(store: &Store, setup: &Setup) {
     store.batch(|batch| {
         let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &setup.manager);
-        if let Some(change) = &setup.listener {
-            change(&mut listener);
-        }
+        (setup.listener)(&mut listener);
         batch.set(type_url::LISTENER, "gateway", &listener);
         batch.set(type_url::ROUTE, "services", &resources::routes(setup.hosts.clone()));
         let mut cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
@@ -207,7 +205,7 @@ impl World {
     }
 
     /// The listener is what `change` makes of the plain one from now on; returns when the gateway has taken it.
-    pub fn set_listener(&self, change: impl FnOnce(&mut resources::Listener)) {
+    pub fn set_listener(&self, change: impl FnOnce(&mut Listening)) {
         let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &self.setup.manager);
         change(&mut listener);
         let before = self.version();
@@ -264,6 +262,11 @@ impl World {
         let prefix = format!("{name}: ");
         let stats = self.admin("GET", "/stats");
         stats.lines().find_map(|line| line.strip_prefix(&prefix)).map_or(0, |n| n.parse().unwrap())
+    }
+
+    /// What the listener's statistics begin with.
+    pub fn listener(&self) -> String {
+        format!("listener.{}_{}", self.address.ip(), self.address.port())
     }
 
     /// Ends the gateway in the background.

@@ -11,6 +11,15 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::refused::{Refused, Why};
 
+/// A chain and its key as they are written.
+#[derive(Clone)]
+pub struct Pem {
+    /// PEM, leaf first.
+    pub chain: Arc<[u8]>,
+    /// PEM: PKCS#1, SEC1 or PKCS#8.
+    pub key: Arc<[u8]>,
+}
+
 /// A chain and its key.
 pub(super) struct Own {
     pub(super) key: Arc<CertifiedKey>,
@@ -61,8 +70,8 @@ pub enum SanKind {
 }
 
 impl Own {
-    /// Reads a PEM chain and its PEM key; `nth` of its list names it in errors.
-    pub(super) fn read(nth: usize, chain: &[u8], key: &[u8]) -> Result<Self, Refused> {
+    /// Reads them; `nth` of its list names it in errors.
+    pub(super) fn read(nth: usize, Pem { chain, key }: &Pem) -> Result<Self, Refused> {
         let refuse = |why| Refused { nth, why };
         let chain = certificates(chain).map_err(|said| refuse(Why::Chain(said)))?;
         let about = chain.iter().map(about).collect::<Option<Vec<_>>>();

@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SignatureScheme};
 use tokio::net::TcpStream;
 
-use super::certificate::{About, Own};
+use super::certificate::{About, Own, Pem};
 use super::refused::{Refused, Why};
 use super::server::provider;
 use super::stream::TlsStream;
@@ -29,8 +29,8 @@ pub struct ClientSpec {
     pub params: Params,
     /// Whom to believe.
     pub validation: Validation,
-    /// PEM chain and PEM key to come with, if any.
-    pub certificate: Option<(Arc<[u8]>, Arc<[u8]>)>,
+    /// The certificate to come with, if any.
+    pub certificate: Option<Pem>,
     /// How many sessions are remembered to be resumed.
     pub sessions: usize,
 }
@@ -65,7 +65,7 @@ impl ClientTls {
             None => None,
         };
         let certificate = match &spec.certificate {
-            Some((chain, key)) => Some(Own::read(0, chain, key)?),
+            Some(pem) => Some(Own::read(0, pem)?),
             None => None,
         };
         let authorities = spec.validation.authorities.as_deref().map(super::certificate::certificates);

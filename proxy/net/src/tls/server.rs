@@ -9,7 +9,7 @@ use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, ServerSessio
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, SignatureScheme};
 
-use super::certificate::{About, Own};
+use super::certificate::{About, Own, Pem};
 use super::hello::Hello;
 use super::refused::{Refused, Why};
 use super::verify::{ForClients, Validation, Verifier};
@@ -18,8 +18,8 @@ use super::words::Params;
 /// What a filter chain says about TLS.
 #[derive(Clone)]
 pub struct ServerSpec {
-    /// PEM chains with their PEM keys, at least one.
-    pub certificates: Vec<(Arc<[u8]>, Arc<[u8]>)>,
+    /// Certificates with their keys, at least one.
+    pub certificates: Vec<Pem>,
     /// Protocols to choose from, the best first; empty is not to speak of it.
     pub alpn: Vec<Box<[u8]>>,
     /// Versions, ciphers, groups.
@@ -62,8 +62,8 @@ impl ServerTls {
     /// Makes sure that everything fits together.
     pub fn new(spec: &ServerSpec) -> Result<Self, Refused> {
         let mut own = Vec::new();
-        for (nth, (chain, key)) in spec.certificates.iter().enumerate() {
-            own.push(Own::read(nth, chain, key)?);
+        for (nth, pem) in spec.certificates.iter().enumerate() {
+            own.push(Own::read(nth, pem)?);
         }
         let certificates = Arc::new(Certificates(own));
         let provider = provider(&spec.params)?;

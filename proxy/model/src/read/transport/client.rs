@@ -42,7 +42,7 @@ pub(super) fn upstream(
         Some(context) => validation(&place.field("validation_context"), context, names)?,
         None => Default::default(),
     };
-    let mut sources: Vec<&[u8]> = certificates.iter().flat_map(|(chain, key)| [&**chain, &**key]).collect();
+    let mut sources: Vec<&[u8]> = certificates.iter().flat_map(|pem| [&*pem.chain, &*pem.key]).collect();
     sources.extend(validation.authorities.as_deref());
     let digest = digest(message, &sources);
     let sessions = max_session_keys.as_ref().map_or(SESSIONS, |most| most.value as usize);

@@ -1,8 +1,6 @@
 //! `CommonTlsContext`: what both sides say about certificates, versions, ciphers and protocols.
 
-use std::sync::Arc;
-
-use forebay_net::tls::{Params, Refused, Version, Why};
+use forebay_net::tls::{Params, Pem, Refused, Version, Why};
 use forebay_proto::envoy::extensions::transport_sockets::tls::v3 as pb;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
@@ -14,12 +12,9 @@ use crate::read::fields::fields;
 use crate::read::invalid::{Invalid, Rule};
 use crate::read::scalar::choice;
 
-/// A PEM chain and its PEM key.
-type Pair = (Arc<[u8]>, Arc<[u8]>);
-
 /// What both sides say alike.
 pub(super) struct Common<'m> {
-    pub(super) certificates: Vec<Pair>,
+    pub(super) certificates: Vec<Pem>,
     pub(super) alpn: Vec<Box<[u8]>>,
     pub(super) params: Params,
     pub(super) validation: Option<&'m pb::CertificateValidationContext>,
@@ -58,7 +53,7 @@ pub(super) fn common<'m>(
     Ok(Common { certificates, alpn, params, validation })
 }
 
-fn pair(at: &At<'_>, message: &pb::TlsCertificate) -> Result<Pair, Invalid> {
+fn pair(at: &At<'_>, message: &pb::TlsCertificate) -> Result<Pem, Invalid> {
     fields!(at, message => pb::TlsCertificate {
         read: [certificate_chain, private_key, private_key_provider],
         harmless: [],
@@ -70,7 +65,7 @@ fn pair(at: &At<'_>, message: &pb::TlsCertificate) -> Result<Pair, Invalid> {
     let chain = bytes(&at.field("certificate_chain"), certificate_chain)?;
     let key = bytes(&at.field("private_key"), private_key)?;
     let chain = chain.ok_or_else(|| at.missing("certificate_chain"))?;
-    Ok((chain, key.ok_or_else(|| at.missing("private_key"))?))
+    Ok(Pem { chain, key: key.ok_or_else(|| at.missing("private_key"))? })
 }
 
 fn params(at: &At<'_>, message: &Option<pb::TlsParameters>, most: Version) -> Result<Params, Invalid> {

@@ -56,7 +56,7 @@ pub(super) fn downstream(
         None => None,
     };
     let believed = believed.or(required.then(Validation::default));
-    let mut sources: Vec<&[u8]> = certificates.iter().flat_map(|(chain, key)| [&**chain, &**key]).collect();
+    let mut sources: Vec<&[u8]> = certificates.iter().flat_map(|pem| [&*pem.chain, &*pem.key]).collect();
     sources.extend(believed.iter().filter_map(|validation| validation.authorities.as_deref()));
     let digest = digest(message, &sources);
     let spec = ServerSpec {

@@ -2,11 +2,6 @@ use super::*;
 use crate::tls::SanKind;
 use crate::tls::words::Version;
 
-struct Pem {
-    chain: Arc<[u8]>,
-    key: Arc<[u8]>,
-}
-
 fn pem(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) -> Pem {
     let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
     let params =
@@ -17,7 +12,7 @@ fn pem(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) -> Pem {
 
 fn spec(pems: &[&Pem]) -> ServerSpec {
     ServerSpec {
-        certificates: pems.iter().map(|pem| (pem.chain.clone(), pem.key.clone())).collect(),
+        certificates: pems.iter().map(|pem| (*pem).clone()).collect(),
         alpn: vec![(*b"h2").into(), (*b"http/1.1").into()],
         params: Params { min: Version::V12, max: Version::V13, ciphers: vec![], groups: vec![] },
         clients: None,
@@ -93,7 +88,7 @@ fn what_cannot_be_read_is_refused() {
 fn the_name_chooses_the_certificate() {
     let own = |names: &[&str]| {
         let pem = pem(names, &rcgen::PKCS_ECDSA_P256_SHA256);
-        Own::read(0, &pem.chain, &pem.key).unwrap()
+        Own::read(0, &pem).unwrap()
     };
     let exact = own(&["a.test", "*.b.test"]);
     assert!(exact.fits("a.test") < exact.fits("x.b.test") && exact.fits("x.b.test").is_some());
