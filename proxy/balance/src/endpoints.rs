@@ -163,7 +163,17 @@ impl Endpoints {
         u64::from(load_a.in_flight()) * self.weight(b) < u64::from(load_b.in_flight()) * self.weight(a)
     }
 
-    fn weight(&self, at: usize) -> u64 {
+    /// Whether each endpoint here has the same share as the one in its place there.
+    pub fn weighs_like(&self, other: &Self) -> bool {
+        self.sums == other.sums
+    }
+
+    /// Whether some endpoints weigh more than others.
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.sums.is_some()
+    }
+
+    pub(crate) fn weight(&self, at: usize) -> u64 {
         match &self.sums {
             None => 1,
             Some(sums) => u64::from(sums[at] - if at == 0 { 0 } else { sums[at - 1] }),

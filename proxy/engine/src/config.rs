@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use forebay_balance::Meter;
+use forebay_balance::{Breakers, Meter, Turn};
 use forebay_model::Cluster;
 use forebay_route::{ClusterIx, Table};
 use forebay_telemetry::{ClusterStats, Source};
@@ -21,6 +21,10 @@ pub(crate) struct ClusterState {
     pub(crate) told: Cell<u32>,
     /// Whether the meter is on the list of those that have something to say.
     pub(crate) listed: Cell<bool>,
+    /// All workers' uses of the cluster.
+    pub(crate) breakers: Arc<Breakers>,
+    /// Whose turn it is among the endpoints.
+    pub(crate) turn: Turn,
     stats: OnceCell<ClusterStats>,
 }
 
@@ -32,6 +36,8 @@ impl ClusterState {
             since: Cell::new(0),
             told: Cell::new(0),
             listed: Cell::new(false),
+            breakers: cluster.breakers.clone(),
+            turn: Turn::default(),
             stats: OnceCell::new(),
         }
     }
@@ -46,6 +52,14 @@ impl ClusterState {
     #[inline]
     pub(crate) fn stats(&self, source: &Source) -> &ClusterStats {
         self.stats.get_or_init(|| source.cluster(&self.current.borrow().config.name))
+    }
+}
+
+impl ClusterState {
+    /// The counters, if anything was counted.
+    #[inline]
+    pub(crate) fn counted(&self) -> Option<&ClusterStats> {
+        self.stats.get()
     }
 }
 
@@ -114,8 +128,11 @@ impl Config {
         };
         let mut gone = ids(&state.now());
         if !gone.is_empty() {
-            let stay = ids(new);
-            gone.retain(|id| !stay.contains(id));
+            // Connections made with other settings of TLS are not for requests that come now.
+            if state.now().config.tls == new.config.tls {
+                let stay = ids(new);
+                gone.retain(|id| !stay.contains(id));
+            }
         }
         *state.current.borrow_mut() = Rc::new((**new).clone());
         gone

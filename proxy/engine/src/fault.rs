@@ -2,6 +2,7 @@
 //! writes a status code. Knows no sockets.
 
 use forebay_http::h1::Reject;
+use forebay_net::tls::Failure;
 use forebay_telemetry::log::Flag;
 
 /// Everything that can keep a request from being answered by its endpoint.
@@ -37,6 +38,8 @@ pub enum Fault {
     ConnectFailed,
     /// The endpoint did not answer the connection attempt in time.
     ConnectLate,
+    /// The endpoint and we did not agree on TLS.
+    UpstreamTls(Failure),
     /// The endpoint closed or reset before a response.
     UpstreamReset,
     /// The endpoint reset a stream that it has not processed.
@@ -47,8 +50,24 @@ pub enum Fault {
     Timeout,
     /// The response did not begin in time.
     ResponseStartLate,
+    /// One try's time is up.
+    TryLate,
+    /// Nothing moved within one try for its idle time.
+    TryIdle,
+    /// The cluster's time for one response is up.
+    UpstreamStreamLate,
+    /// The same, and the request has not come whole.
+    UpstreamStreamLateRequest,
+    /// The stream's whole time is up.
+    StreamLate,
+    /// The same, and the request has not come whole.
+    StreamLateRequest,
+    /// The endpoint reset the stream.
+    UpstreamRemoteReset,
     /// Nothing moved for the idle time.
     Idle,
+    /// The same, and the request has not come whole.
+    IdleRequest,
     /// The client asks for an upgrade that the route does not allow.
     UpgradeNotAllowed,
     /// The client went away.
@@ -101,14 +120,12 @@ impl Fault {
             Fault::Head2(details) => reply(400, Some(Flag::DownstreamProtocolError), details, ""),
             Fault::Path => reply(400, None, "path_normalization_failed", ""),
             Fault::Underscore => reply(400, None, "http1.unexpected_underscore", ""),
-            Fault::HeadersLate => Reply {
-                close: true,
-                ..reply(408, Some(Flag::DurationTimeout), "request_header_timeout", "header timeout")
-            },
-            Fault::RequestLate => Reply {
-                close: true,
-                ..reply(408, Some(Flag::DurationTimeout), "request_overall_timeout", "request timeout")
-            },
+            Fault::HeadersLate => {
+                Reply { close: true, ..reply(408, None, "request_header_timeout", "request header timeout") }
+            }
+            Fault::RequestLate => {
+                Reply { close: true, ..reply(408, None, "request_overall_timeout", "request timeout") }
+            }
             Fault::NoRoute => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
             Fault::NoCluster => reply(503, Some(Flag::NoClusterFound), "cluster_not_found", ""),
             Fault::NoEndpoint => Reply {
@@ -120,7 +137,7 @@ impl Fault {
                 ..reply(
                     503,
                     Some(Flag::UpstreamOverflow),
-                    "overflow",
+                    "upstream_reset_before_response_started{overflow}",
                     "upstream connect error or disconnect/reset before headers. reset reason: overflow",
                 )
             },
@@ -136,6 +153,20 @@ impl Fault {
                 retry_after: Some(5),
                 ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long")
             },
+            Fault::UpstreamTls(failure) => {
+                let (details, body) = match failure {
+                    Failure::Untrusted | Failure::WrongName => (
+                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end}",
+                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end",
+                    ),
+                    Failure::Broken | Failure::Protocol | Failure::NoCertificate => (
+                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|HANDSHAKE_FAILED:TLS_error_end}",
+                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|HANDSHAKE_FAILED:TLS_error_end",
+                    ),
+                };
+                let flag = Some(Flag::UpstreamConnectionFailure);
+                Reply { retry: Retry::Safe, retry_after: Some(1), ..reply(503, flag, details, body) }
+            }
             Fault::ConnectFailed => Reply {
                 retry: Retry::Safe,
                 retry_after: Some(1),
@@ -189,7 +220,30 @@ impl Fault {
                 "forebay_response_start_timeout",
                 "upstream request timeout",
             ),
-            Fault::Idle => reply(504, Some(Flag::StreamIdleTimeout), "stream_idle_timeout", "stream timeout"),
+            Fault::TryLate => reply(
+                504,
+                Some(Flag::UpstreamRequestTimeout),
+                "upstream_per_try_timeout",
+                "upstream request timeout",
+            ),
+            Fault::TryIdle => reply(
+                504,
+                Some(Flag::UpstreamRequestTimeout),
+                "upstream_per_try_idle_timeout",
+                "upstream request timeout",
+            ),
+            Fault::UpstreamStreamLate => upstream_stream_late(504),
+            Fault::UpstreamStreamLateRequest => Reply { close: true, ..upstream_stream_late(408) },
+            Fault::StreamLate => stream_late(504),
+            Fault::StreamLateRequest => Reply { close: true, ..stream_late(408) },
+            Fault::UpstreamRemoteReset => reply(
+                503,
+                Some(Flag::UpstreamRemoteReset),
+                "upstream_reset_before_response_started{remote_reset}",
+                "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+            ),
+            Fault::Idle => idle(504),
+            Fault::IdleRequest => Reply { close: true, ..idle(408) },
             Fault::UpgradeNotAllowed => reply(403, None, "upgrade_failed", ""),
             Fault::ClientGone => Reply {
                 close: true,
@@ -207,6 +261,19 @@ impl Fault {
         }
     }
 
+    /// Whether it is the cluster's, and not of the listener's own clocks: those know nothing of tries.
+    pub const fn is_upstreams(self) -> bool {
+        !matches!(
+            self,
+            Fault::Idle
+                | Fault::IdleRequest
+                | Fault::StreamLate
+                | Fault::StreamLateRequest
+                | Fault::RequestLate
+                | Fault::HeadersLate
+        )
+    }
+
     /// The cause in words, for the JSON that a revision's callers get.
     pub const fn cause(self) -> &'static str {
         match self {
@@ -216,13 +283,15 @@ impl Fault {
             Fault::RoomBytes => "the requests that wait for this revision hold too many bytes",
             Fault::WaitedTooLong => "no replica became free in time",
             Fault::ConnectFailed => "the replica refused the connection",
+            Fault::UpstreamTls(_) => "the replica and the gateway did not agree on TLS",
             Fault::ConnectLate => "the replica did not accept the connection in time",
             Fault::UpstreamReset => "the replica closed the connection before it answered",
             Fault::UpstreamRefused => "the replica refused the stream",
             Fault::UpstreamProtocol => "the replica's answer is not valid HTTP",
             Fault::Timeout => "the request took longer than timeoutSeconds",
             Fault::ResponseStartLate => "the response did not start within responseStartTimeoutSeconds",
-            Fault::Idle => "nothing moved for idleTimeoutSeconds",
+            Fault::UpstreamRemoteReset => "the replica reset the stream",
+            Fault::Idle | Fault::IdleRequest => "nothing moved for idleTimeoutSeconds",
             _ => "the request could not be served",
         }
     }
@@ -233,11 +302,28 @@ impl Fault {
             Fault::WaitedTooLong => Some("waitTimeout"),
             Fault::Timeout => Some("timeoutSeconds"),
             Fault::ResponseStartLate => Some("responseStartTimeoutSeconds"),
-            Fault::Idle => Some("idleTimeoutSeconds"),
+            Fault::Idle | Fault::IdleRequest => Some("idleTimeoutSeconds"),
             Fault::ConnectLate => Some("connectTimeout"),
             _ => None,
         }
     }
+}
+
+const fn idle(status: u16) -> Reply {
+    reply(status, Some(Flag::StreamIdleTimeout), "stream_idle_timeout", "stream timeout")
+}
+
+const fn stream_late(status: u16) -> Reply {
+    reply(status, None, "max_duration_timeout", "downstream duration timeout")
+}
+
+const fn upstream_stream_late(status: u16) -> Reply {
+    reply(
+        status,
+        Some(Flag::UpstreamMaxStreamDurationReached),
+        "upstream_max_stream_duration_reached",
+        "upstream max stream duration reached",
+    )
 }
 
 const fn head_reply(why: Reject) -> Reply {
@@ -260,7 +346,8 @@ const fn head_reply(why: Reject) -> Reply {
         Reject::NoHost | Reject::RepeatedHost | Reject::BadHost => {
             reply(400, Some(Flag::DownstreamProtocolError), "http1.invalid_host", "Bad Request")
         }
-        Reject::Connect => reply(404, Some(Flag::DownstreamProtocolError), "connect_not_allowed", ""),
+        // No route can match one here, and that is what Envoy calls it.
+        Reject::Connect => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
         _ => reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request"),
     }
 }

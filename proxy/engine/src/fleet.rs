@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use forebay_model::Update;
+use forebay_model::{Address, Update};
 use forebay_net::{BindError, Drain, Limit};
 use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
@@ -60,7 +60,7 @@ pub struct Bound {
 }
 
 /// A listener's addresses as configured and, with the ports the kernel picked, as bound.
-type Addresses = (Vec<SocketAddr>, Vec<SocketAddr>);
+type Addresses = (Vec<Address>, Vec<SocketAddr>);
 
 /// The workers.
 pub struct Fleet {
@@ -171,12 +171,13 @@ impl Fleet {
     fn bind(
         &self,
         name: &Arc<str>,
-        addresses: &[SocketAddr],
+        addresses: &[Address],
         sockets: &mut [Vec<(Arc<str>, TcpListener)>],
     ) -> Result<Vec<SocketAddr>, BindError> {
         let mut all = Vec::new();
         for address in addresses {
-            all.push(forebay_net::Bound::bind(*address, self.mail.len(), forebay_net::Options::default())?);
+            let options = forebay_net::Options { dual_stack: address.dual_stack, ..Default::default() };
+            all.push(forebay_net::Bound::bind(address.socket, self.mail.len(), options)?);
         }
         let actual = all.iter().map(|b| b.address).collect();
         for bound in all {

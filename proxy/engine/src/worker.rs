@@ -17,17 +17,13 @@ use forebay_upstream::Pools;
 use tokio::sync::mpsc;
 
 use crate::config::{ClusterState, Config};
-use crate::conn::{self, Listening};
-use crate::exchange::Exchange;
+use crate::conn::{self, Front};
+use crate::exchange::{Exchange, Wire};
 use crate::fleet::Message;
 use crate::report::Report;
 
 /// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
 const SPARE: usize = 512;
-
-/// Idle upstream connections are closed after this, whatever their cluster's own idle time (Envoy's default is one hour; Go's
-/// transport, which Knative's components use, has 90 s).
-const UPSTREAM_IDLE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Worker {
     pub(crate) rng: Rng,
@@ -38,14 +34,16 @@ pub(crate) struct Worker {
     /// All downstream connections of the process.
     pub(crate) limit: Limit,
     pub(crate) buffers: Rc<Pool>,
-    pub(crate) pools: Pools,
+    pub(crate) pools: Pools<Wire>,
     pub(crate) config: Config,
     pub(crate) stats: Source,
     /// Access log files of the process; asked when a listener is configured.
     pub(crate) log_files: Files,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
-    listeners: RefCell<Vec<Rc<Listening>>>,
+    listeners: RefCell<Vec<Rc<Front>>>,
+    /// TLS handshakes under way.
+    pub(crate) handshakes: Cell<usize>,
     inbox: RefCell<mpsc::UnboundedReceiver<Message>>,
     /// Written by the publisher after every mailbox has its message; read by each worker before it routes.
     epoch: Arc<AtomicU64>,
@@ -89,6 +87,7 @@ impl Worker {
             log_files: parts.log_files,
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
+            handshakes: Cell::new(0),
             inbox: RefCell::new(parts.inbox),
             epoch: parts.epoch,
             seen: Cell::new(0),
@@ -115,7 +114,7 @@ impl Worker {
         }
         self.report_load();
         for listening in self.listeners.borrow().iter() {
-            listening.http().flush_logs();
+            listening.flush_logs();
         }
     }
 
@@ -163,7 +162,7 @@ impl Worker {
             Message::Stop => {}
             Message::Flush => {
                 for listening in self.listeners.borrow().iter() {
-                    listening.http().flush_logs();
+                    listening.flush_logs();
                 }
             }
         }
@@ -247,9 +246,9 @@ impl Worker {
         loop {
             second.tick().await;
             self.report_load();
-            self.pools.sweep(self.clock.now().0, UPSTREAM_IDLE);
+            self.pools.sweep(self.clock.now().0);
             for listening in self.listeners.borrow().iter() {
-                listening.http().flush_logs();
+                listening.flush_logs();
             }
         }
     }

@@ -1,9 +1,11 @@
 //! `forebay explain`: what would become of a request, asked of the same table and the same clusters that requests meet.
 //! Decides nothing.
 
+use std::sync::Arc;
+
 use forebay_base::rng::Rng;
 use forebay_engine::admin::{Asked, Explanation};
-use forebay_model::{Model, RouteSource};
+use forebay_model::{FilterChain, Model, RouteSource};
 use forebay_route::{Picked, RequestView, Table};
 use serde_json::json;
 
@@ -65,12 +67,24 @@ pub(crate) fn explain(shared: &Shared, asked: &Asked) -> Explanation {
         {
             lines.push(format!("  it does not listen on port {port}, which the URL names"));
         }
-        match &listener.http.routes {
-            RouteSource::Inline(table) => follow(&model, table, &request, &mut lines, &mut clusters),
-            RouteSource::Rds(name) => match model.table(name) {
-                Some(table) => follow(&model, table, &request, &mut lines, &mut clusters),
-                None => lines.push(format!("  its routes ({name}) have not come; every request gets 404")),
-            },
+        let chains: Vec<&Arc<FilterChain>> = listener.all_chains().collect();
+        for (index, chain) in chains.iter().enumerate() {
+            // Chains that treat requests alike are told of once.
+            if chains.iter().take(index).any(|before| Arc::ptr_eq(&before.http, &chain.http)) {
+                continue;
+            }
+            if !chain.matches.server_names.is_empty() {
+                lines.push(format!("  for TLS names {}:", chain.matches.server_names.join(", ")));
+            }
+            match &chain.http.routes {
+                RouteSource::Inline(table) => follow(&model, table, &request, &mut lines, &mut clusters),
+                RouteSource::Rds(name) => match model.table(name) {
+                    Some(table) => follow(&model, table, &request, &mut lines, &mut clusters),
+                    None => {
+                        lines.push(format!("  its routes ({name}) have not come; every request gets 404"));
+                    }
+                },
+            }
         }
     }
     let json = json!({ "url": asked.url, "method": asked.method, "steps": lines, "clusters": clusters });

@@ -68,7 +68,6 @@ struct Field {
 
 /// A request's or a response's head. For requests `method`, `path`, `authority` and `scheme` are meaningful, for responses
 /// `status`.
-#[derive(Default)]
 pub struct Head {
     block: Vec<u8>,
     fields: Vec<Field>,
@@ -85,6 +84,23 @@ pub struct Head {
     pub scheme: Scheme,
     /// Of a response; 0 for requests.
     pub status: u16,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            block: Vec::new(),
+            fields: Vec::new(),
+            first: [0; Known::COUNT],
+            repeated: 0,
+            method: Span::default(),
+            path: Span::default(),
+            authority: None,
+            version: Version::default(),
+            scheme: Scheme::default(),
+            status: 0,
+        }
+    }
 }
 
 impl Head {

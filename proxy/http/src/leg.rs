@@ -117,6 +117,23 @@ pub enum Up {
     H2(Box<h2::ClientStream>),
 }
 
+impl Up {
+    /// From here on bodies are what comes until either side closes.
+    pub fn tunnel(&mut self) {
+        // A stream of HTTP/2 is one already, its answer being what it is.
+        if let Up::H1(leg) = self {
+            leg.tunnel();
+        }
+    }
+
+    /// Closes our half of a tunnel that has been ended and flushed.
+    pub fn shutdown(&mut self) {
+        if let Up::H1(leg) = self {
+            leg.shutdown();
+        }
+    }
+}
+
 impl Source for Up {
     #[inline]
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_balance::{Endpoints, Gate};
+use forebay_balance::{Breakers, Endpoints, Gate};
+use forebay_net::tls::ClientTls;
 
 use crate::revision::Revision;
 
@@ -17,6 +18,8 @@ pub struct Cluster {
     pub gate: Arc<Gate>,
     /// Where to go. An endpoint whose address stays is the same object with the same load in every update.
     pub endpoints: Endpoints,
+    /// What of the limits is used, over all workers. Survives updates as the gate does.
+    pub breakers: Arc<Breakers>,
 }
 
 /// The settings of a cluster.
@@ -28,6 +31,8 @@ pub struct ClusterConfig {
     pub connect_timeout: Duration,
     /// What to speak to the endpoints.
     pub protocol: Protocol,
+    /// TLS below that; the same `Arc` for as long as its bytes are the same.
+    pub tls: Option<Arc<ClientTls>>,
     /// Knative's facts, if this cluster is a revision; they turn the waiting room on.
     pub revision: Option<Arc<Revision>>,
     /// How long an idle connection is kept; zero is for ever.
@@ -38,8 +43,12 @@ pub struct ClusterConfig {
     pub max_requests_per_connection: Option<u32>,
     /// Where the endpoints come from.
     pub discovery: Discovery,
+    /// How long one response may take from the beginning of its try; zero is for ever.
+    pub max_stream_duration: Duration,
     /// Circuit breakers of default priority.
     pub limits: Limits,
+    /// Circuit breakers of requests whose route has `priority: HIGH`.
+    pub high_limits: Limits,
     /// How an endpoint is chosen.
     pub balance: Balance,
 }
@@ -64,12 +73,31 @@ pub struct Http2 {
     pub stream_window: u32,
     /// Bytes of the connection that may be on the way unread.
     pub connection_window: u32,
+    /// Whether a client may ask for a tunnel by extended CONNECT (RFC 8441).
+    pub allow_connect: bool,
+    /// PINGs that find a dead connection.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// PINGs on an HTTP/2 connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Between an answer and the next PING.
+    pub interval: Duration,
+    /// A PING not answered for so long has found the connection dead.
+    pub timeout: Duration,
 }
 
 impl Default for Http2 {
     /// Envoy 1.40's: 1024 streams, 16 MiB each, 24 MiB together.
     fn default() -> Self {
-        Http2 { max_concurrent_streams: 1024, stream_window: 16 << 20, connection_window: 24 << 20 }
+        Http2 {
+            max_concurrent_streams: 1024,
+            stream_window: 16 << 20,
+            connection_window: 24 << 20,
+            allow_connect: false,
+            keepalive: None,
+        }
     }
 }
 
@@ -137,12 +165,29 @@ pub struct Limits {
     pub max_requests: u32,
     /// Retries in flight.
     pub max_retries: u32,
+    /// What bounds retries instead of a number.
+    pub retry_budget: Option<RetryBudget>,
+}
+
+/// How many retries may be in flight, by what else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// Retries for each ten thousand requests that are active or wait for a connection.
+    pub percent_hundredths: u32,
+    /// So many in any case.
+    pub min_concurrency: u32,
 }
 
 impl Default for Limits {
     /// Envoy's.
     fn default() -> Self {
-        Limits { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+        Limits {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_requests: 1024,
+            max_retries: 3,
+            retry_budget: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! refused and why, and what to subscribe to next. What a worker gets is plain: no protobuf, no names to look up.
 
 mod access_log;
+mod chain_match;
 mod cluster;
 mod dump;
 mod http_manager;
@@ -15,14 +16,16 @@ mod revision;
 mod update;
 
 pub use access_log::AccessLogConfig;
+pub use chain_match::{Arrival, ChainMatch, Chains, Overlap, Prefix, SourceType};
 pub use cluster::{
-    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol,
+    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive, Limits, Protocol,
+    RetryBudget,
 };
 pub use dump::{Dumped, State};
 pub use http_manager::{
     Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,
 };
-pub use listener::Listener;
+pub use listener::{Address, FilterChain, Listener, ListenerFilters, ProxyProtocol};
 pub use model::Model;
 pub use read::{Invalid, Rule};
 pub use revision::Revision;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use foldhash::{HashMap, HashSet};
 use forebay_route::ClusterIx;
 
+use crate::read::KnownTls;
+
 /// A freed index rests this long before another cluster gets it: longer than any worker needs to take over an update, so
 /// that a request which still has the old table cannot end in somebody else's cluster.
 const REST: Duration = Duration::from_secs(60);
@@ -24,6 +26,8 @@ pub(crate) struct Names {
     /// Indices that nobody held when last seen: looked at when the change is over.
     loose: Vec<ClusterIx>,
     texts: HashSet<Arc<str>>,
+    /// TLS settings by what they consist of.
+    pub(crate) tls: KnownTls,
     /// How many texts there were after the last sweep.
     swept: usize,
 }

@@ -1,10 +1,11 @@
-//! Listeners, connections plain and TLS, sniffing, timers, drain. Knows no HTTP semantics.
+//! Listeners, connections plain and TLS, what they begin with, timers, drain. Knows no HTTP semantics.
 
 pub mod accept;
 pub mod clock;
 pub mod drain;
 pub mod limits;
 pub mod listener;
+pub mod proxy_protocol;
 pub mod sniff;
 pub mod stream;
 pub mod timer;

@@ -1,10 +1,11 @@
-//! Opening a connection. Knows no pools.
+//! Opening a connection, plain or through TLS. Knows no pools.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_net::Stream;
+use forebay_net::tls::{ClientTls, Failure, HandshakeError};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
@@ -17,6 +18,9 @@ pub enum ConnectError {
     /// The endpoint or the network refused.
     #[error("{0}")]
     Refused(#[from] io::Error),
+    /// The endpoint and we did not agree on TLS.
+    #[error("TLS: {0}")]
+    Tls(#[from] HandshakeError),
     /// The HTTP/2 preface was not answered with SETTINGS.
     #[error("HTTP/2 handshake: {0}")]
     Handshake(#[from] h2::Error),
@@ -27,13 +31,40 @@ impl ConnectError {
     pub fn is_refused(&self) -> bool {
         matches!(self, ConnectError::Refused(e) if e.kind() == io::ErrorKind::ConnectionRefused)
     }
+
+    /// What TLS failed by, if it did.
+    pub fn tls(&self) -> Option<Failure> {
+        match self {
+            ConnectError::Tls(error) => Some(error.failure()),
+            _ => None,
+        }
+    }
 }
 
-/// Opens a connection within `timeout`, without Nagle's delay.
-pub async fn connect(address: SocketAddr, timeout: Duration) -> Result<Stream, ConnectError> {
-    let io = tokio::time::timeout(timeout, TcpStream::connect(address))
-        .await
-        .map_err(|_| ConnectError::Timeout(timeout))??;
-    io.set_nodelay(true)?;
-    Ok(Stream::Plain(io))
+/// Where to connect to, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Dial<'d> {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// How long it may take, TLS included.
+    pub timeout: Duration,
+    /// TLS, if the endpoint speaks it.
+    pub tls: Option<&'d ClientTls>,
+}
+
+impl Dial<'_> {
+    /// Opens a connection that is to carry this version of HTTP, without Nagle's delay.
+    pub async fn connect(&self, http2: bool) -> Result<Stream, ConnectError> {
+        let open = tokio::time::timeout(self.timeout, self.open(http2));
+        open.await.map_err(|_| ConnectError::Timeout(self.timeout))?
+    }
+
+    async fn open(&self, http2: bool) -> Result<Stream, ConnectError> {
+        let io = TcpStream::connect(self.address).await?;
+        io.set_nodelay(true)?;
+        let Some(tls) = self.tls else { return Ok(Stream::Plain(io)) };
+        let mut stream = tls.begin(io, self.address.ip(), http2).map_err(HandshakeError::Tls)?;
+        stream.handshake().await?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
 }

@@ -3,10 +3,15 @@
 //!
 //! Everything here belongs to one worker and one thread. Idle HTTP/1.1 connections are taken last in, first out, so that a pool
 //! shrinks by its cold end; a connection its peer has closed is found by what the reactor already heard, without a system call.
-//! HTTP/2 connections are shared by all streams of the worker; a second one is opened when the first has no stream left.
+//! HTTP/2 connections are shared by all streams of the worker; a second one is opened when the first has no stream left. Each
+//! connection has an owner, dropped with it, who counts it and decides whether it may be opened at all.
 
 mod connect;
 mod pool;
+mod shared;
+mod tie;
 
-pub use connect::{ConnectError, connect};
+pub use connect::{ConnectError, Dial};
 pub use pool::{EndpointId, Pools, Reuse};
+pub use shared::{OnShared, Stream};
+pub use tie::{Keep, Owner, Tie, Why};

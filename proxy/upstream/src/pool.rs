@@ -1,18 +1,17 @@
-//! Idle connections by endpoint. Knows no retry rules: it says what a connection is good for, the caller decides.
+//! Connections by endpoint: idle ones, shared ones, and how many there are. Knows no retry rules and no limits: it says what a
+//! connection is good for, the caller decides.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
-use std::time::Duration;
 
-use bytes::Bytes;
+use forebay_http::Pool as Buffers;
 use forebay_http::h1::Leg;
-use forebay_http::{Pool as Buffers, h2 as http2};
-use h2::client::SendRequest;
 use hashbrown::HashMap;
 
-use crate::connect::{ConnectError, connect};
+use crate::connect::{ConnectError, Dial};
+use crate::shared::Connection;
+use crate::tie::{Keep, Owner, Shared, Tie, Why};
 
 /// Names an endpoint for the life of the process; an address that leaves and comes back gets a new one.
 pub type EndpointId = u64;
@@ -29,132 +28,160 @@ pub enum Reuse {
 /// Idle connections kept for one endpoint by one worker; more are closed on return.
 const IDLE_PER_ENDPOINT: usize = 1024;
 
-/// HTTP/2 connections one worker opens to one endpoint. Eight times 100 streams is more than one worker can feed.
-const H2_PER_ENDPOINT: usize = 8;
-
-#[derive(Default)]
-struct PerEndpoint {
-    /// With the moment each came back, in the worker's microseconds.
-    idle: Vec<(Leg, u64)>,
-    h2: Vec<SendRequest<Bytes>>,
+/// A connection that nobody uses.
+struct Idle<T: Owner> {
+    leg: Leg,
+    tie: Tie<T>,
+    /// It is closed then, in the worker's microseconds.
+    until: u64,
 }
 
-/// All pools of a worker.
-pub struct Pools {
-    by: RefCell<HashMap<EndpointId, PerEndpoint, foldhash::fast::FixedState>>,
+/// What there is for one endpoint.
+pub(crate) struct PerEndpoint<T: Owner> {
+    idle: Vec<Idle<T>>,
+    pub(crate) h2: Vec<Connection>,
+    pub(crate) shared: Rc<Shared>,
+}
+
+impl<T: Owner> Default for PerEndpoint<T> {
+    fn default() -> Self {
+        Self { idle: Vec::new(), h2: Vec::new(), shared: Rc::default() }
+    }
+}
+
+/// All pools of a worker. Each connection has an owner, who is dropped with it and told why it closes.
+pub struct Pools<T: Owner> {
+    pub(crate) by: RefCell<HashMap<EndpointId, PerEndpoint<T>, foldhash::fast::FixedState>>,
     buffers: Rc<Buffers>,
 }
 
-impl Pools {
+impl<T: Owner> Pools<T> {
     /// Empty pools whose legs use these buffers.
     pub fn new(buffers: Rc<Buffers>) -> Self {
         Self { by: RefCell::default(), buffers }
     }
 
-    /// An idle HTTP/1.1 connection that is still good, if there is one. Dead ones met on the way are closed.
-    pub fn take(&self, endpoint: EndpointId, reuse: Reuse) -> Option<Leg> {
+    /// An idle HTTP/1.1 connection that is still good, if there is one; `now` in microseconds. Bad ones met on the way are
+    /// closed. Where somebody waits for one, only who has `waited` gets it.
+    pub fn take(&self, endpoint: EndpointId, reuse: Reuse, now: u64, waited: bool) -> Option<(Leg, Tie<T>)> {
         let mut by = self.by.borrow_mut();
         let pool = by.get_mut(&endpoint)?;
-        while let Some((mut leg, _)) = pool.idle.pop() {
+        if !waited && pool.shared.waiting.get() > 0 {
+            return None;
+        }
+        while let Some(Idle { mut leg, mut tie, until }) = pool.idle.pop() {
             let good = match reuse {
                 Reuse::Replayable => leg.is_quiet(),
                 Reuse::Careful => leg.is_quiet_now(),
             };
-            if good {
-                return Some(leg);
+            if !good {
+                tie.owner.closes(Why::Remote);
+            } else if until <= now {
+                tie.owner.closes(Why::Idle);
+            } else {
+                return Some((leg, tie));
             }
         }
         None
     }
 
-    /// Opens an HTTP/1.1 connection.
+    /// Connections of this worker to an endpoint, used, idle and being opened.
+    pub fn open_now(&self, endpoint: EndpointId) -> u32 {
+        self.by.borrow().get(&endpoint).map_or(0, |pool| pool.shared.open.get())
+    }
+
+    /// Returns when a connection to the endpoint came back or closed since the call; first come, first served.
+    pub fn freed(&self, endpoint: EndpointId) -> impl Future<Output = ()> + use<T> {
+        let shared = self.by.borrow_mut().entry(endpoint).or_default().shared.clone();
+        async move {
+            let _waiting = Waiting::new(&shared.waiting);
+            shared.freed.notified().await;
+        }
+    }
+
+    /// Opens an HTTP/1.1 connection for its `owner`.
     pub async fn open(
         &self,
         endpoint: EndpointId,
-        address: SocketAddr,
-        timeout: Duration,
-    ) -> Result<Leg, ConnectError> {
-        self.by.borrow_mut().entry(endpoint).or_default();
-        let io = connect(address, timeout).await?;
-        Ok(Leg::new(io, self.buffers.clone(), None))
+        dial: Dial<'_>,
+        now: u64,
+        owner: T,
+    ) -> Result<(Leg, Tie<T>), ConnectError> {
+        let mut tie = self.tie(endpoint, now, owner);
+        let io = dial.connect(false).await?;
+        tie.owner.opened(io.tls());
+        Ok((Leg::new(io, self.buffers.clone(), None), tie))
     }
 
-    /// Takes a connection back after a complete exchange; `now` in microseconds. One whose endpoint has been forgotten meanwhile is closed.
-    pub fn put(&self, endpoint: EndpointId, leg: Leg, now: u64) {
+    pub(crate) fn tie(&self, endpoint: EndpointId, now: u64, owner: T) -> Tie<T> {
+        let shared = self.by.borrow_mut().entry(endpoint).or_default().shared.clone();
+        Tie::new(owner, shared, now)
+    }
+
+    /// Takes a connection back after a complete exchange, to be kept as `keep` says; `now` in microseconds. One whose endpoint
+    /// has been forgotten meanwhile is closed.
+    pub fn put(&self, endpoint: EndpointId, leg: Leg, mut tie: Tie<T>, now: u64, keep: &Keep) {
+        tie.used += 1;
+        if keep.requests.is_some_and(|most| tie.used >= most) {
+            return tie.owner.closes(Why::MaxRequests);
+        }
+        if !leg.is_idle() {
+            return;
+        }
+        let (until, why) = keep.until(now, tie.opened);
+        if until <= now {
+            return tie.owner.closes(why);
+        }
+        let shared = tie.shared.clone();
         if let Some(pool) = self.by.borrow_mut().get_mut(&endpoint)
-            && leg.is_idle()
+            // One that was forgotten and used anew meanwhile is another: what it is spoken to by may have changed.
+            && Rc::ptr_eq(&pool.shared, &shared)
             && pool.idle.len() < IDLE_PER_ENDPOINT
         {
-            pool.idle.push((leg, now));
+            pool.idle.push(Idle { leg, tie, until });
         }
+        shared.tell();
     }
 
-    /// A handle that can open a stream now, on a live HTTP/2 connection or on a new one.
-    pub async fn stream(
-        &self,
-        endpoint: EndpointId,
-        address: SocketAddr,
-        timeout: Duration,
-    ) -> Result<SendRequest<Bytes>, ConnectError> {
-        let ready = |send: &mut SendRequest<Bytes>| {
-            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-            send.poll_ready(&mut cx)
-        };
-        let mut full = None;
-        {
-            let mut by = self.by.borrow_mut();
-            let pool = by.entry(endpoint).or_default();
-            let mut at = 0;
-            while let Some(send) = pool.h2.get_mut(at) {
-                let mut send = send.clone();
-                match ready(&mut send) {
-                    std::task::Poll::Ready(Ok(())) => return Ok(send),
-                    std::task::Poll::Ready(Err(_)) => drop(pool.h2.swap_remove(at)),
-                    std::task::Poll::Pending => {
-                        full = Some(send);
-                        at += 1;
-                    }
-                }
-            }
-            if pool.h2.len() < H2_PER_ENDPOINT {
-                full = None;
-            }
-        }
-        if let Some(mut send) = full {
-            // Every connection has all the streams its peer allows: wait for one of them to end.
-            poll_fn(|cx| send.poll_ready(cx)).await?;
-            return Ok(send);
-        }
-        let io = connect(address, timeout).await?;
-        let (mut send, connection) = http2::connect(io).await?;
-        // The connection's own task; it ends with the connection, and the pool finds its handle dead.
-        tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%address, %error, "an HTTP/2 connection to an endpoint ended");
-            }
-        });
-        poll_fn(|cx| send.poll_ready(cx)).await?;
-        if let Some(pool) = self.by.borrow_mut().get_mut(&endpoint) {
-            pool.h2.push(send.clone());
-        }
-        Ok(send)
-    }
-
-    /// Closes what is idle for an endpoint that left; leases out there are closed when they come back.
+    /// Closes what is idle for an endpoint that left; what is in use is closed when it comes back.
     pub fn forget(&self, endpoint: EndpointId) {
-        self.by.borrow_mut().remove(&endpoint);
+        // Dropped after the borrow: owners and waiters may look at the pools.
+        let gone = self.by.borrow_mut().remove(&endpoint);
+        drop(gone);
     }
 
-    /// Closes connections that have been idle for longer than `limit`, or that their peer has closed.
-    pub fn sweep(&self, now: u64, limit: Duration) {
-        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        self.by.borrow_mut().values_mut().for_each(|pool| {
-            pool.idle.retain_mut(|(leg, since)| now.saturating_sub(*since) < limit && leg.is_quiet());
-        });
+    /// Closes connections that are idle for too long, too old, or closed by their peer; `now` in microseconds.
+    pub fn sweep(&self, now: u64) {
+        let mut gone = Vec::new();
+        for pool in self.by.borrow_mut().values_mut() {
+            let dead = |idle: &mut Idle<T>| idle.until <= now || !idle.leg.is_quiet();
+            gone.extend(pool.idle.extract_if(.., dead));
+            pool.h2.retain_mut(|connection| connection.stays(now));
+        }
+        for mut idle in gone {
+            let why = if idle.until <= now { Why::Idle } else { Why::Remote };
+            idle.tie.owner.closes(why);
+        }
     }
 
     /// Idle HTTP/1.1 connections held now.
     pub fn idle(&self) -> usize {
         self.by.borrow().values().map(|p| p.idle.len()).sum()
+    }
+}
+
+/// Somebody who waits for a connection.
+struct Waiting<'s>(&'s Cell<u32>);
+
+impl<'s> Waiting<'s> {
+    fn new(count: &'s Cell<u32>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{HeadError, Leg, RequestMeta};
+use forebay_model::HttpManager;
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
@@ -116,6 +117,7 @@ async fn next(
 ) -> Next {
     let mut x: Option<Box<Exchange>> = None;
     let mut reading = false;
+    let mut late = Fault::HeadersLate;
     let limits = on.http().limits;
     // The clock was read a moment ago, at the last response's end or just now for a new connection.
     let limit = on.http().manager.idle_timeout;
@@ -144,7 +146,8 @@ async fn next(
             // Part of a head: from here on the clock is that of the head.
             if !reading {
                 reading = true;
-                let head = on.http().manager.request_headers_timeout;
+                let (head, fault) = head_clock(&on.http().manager);
+                late = fault;
                 if quiet || !head.is_zero() {
                     worker.clock.tick();
                     arm(worker, idle, if head.is_zero() { limit } else { head });
@@ -157,8 +160,7 @@ async fn next(
         if idle.poll_expired(cx).is_ready() {
             let stats = &on.http().stats;
             if let Some(spare) = x.take() {
-                stats.inc(Http::DownstreamRqHeaderTimeout);
-                return Poll::Ready(Next::Bad(spare, Fault::HeadersLate));
+                return Poll::Ready(Next::Bad(spare, late));
             }
             if quiet {
                 return Poll::Ready(Next::Quiet);
@@ -178,6 +180,19 @@ async fn next(
     // It stays registered through the exchange: moving it on afterwards is one store, and should it fire meanwhile, the task
     // is polled once for nothing.
     next
+}
+
+/// The clock of a head that has begun to come, and what it says when it runs out; zero is none.
+fn head_clock(manager: &HttpManager) -> (Duration, Fault) {
+    [
+        (manager.request_headers_timeout, Fault::HeadersLate),
+        (manager.request_timeout, Fault::RequestLate),
+        (manager.stream_idle_timeout, Fault::IdleRequest),
+    ]
+    .into_iter()
+    .filter(|(limit, _)| !limit.is_zero())
+    .min_by_key(|(limit, _)| *limit)
+    .unwrap_or((Duration::ZERO, Fault::HeadersLate))
 }
 
 fn arm(worker: &Worker, timeout: &mut Timeout, limit: Duration) {

@@ -33,7 +33,7 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
     http.stats.inc(Http::DownstreamCxHttp2Active);
     let most = http.manager.http2.max_concurrent_streams.min(http2::MAX_STREAMS);
     let head_bytes = u32::try_from(http.limits.head_bytes).unwrap_or(u32::MAX);
-    match http2::accept(stream, most, head_bytes).await {
+    match http2::accept(stream, most, head_bytes, http.manager.http2.allow_connect).await {
         Ok(connection) => streams(worker, on, peer, connection).await,
         Err(_) => http.stats.inc(Http::DownstreamCxProtocolError),
     }
@@ -49,12 +49,18 @@ async fn streams(
     let peer = Rc::new(Peer {
         remote: peer.remote,
         local: peer.local,
+        direct: peer.direct,
+        secure: peer.secure.clone(),
         text: peer.text.clone(),
         connection: peer.connection,
     });
     let streams = Rc::new(Streams::default());
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();
+    let mut pinger = on.http().manager.http2.keepalive.and_then(|keepalive| {
+        let keepalive = http2::Keepalive { interval: keepalive.interval, timeout: keepalive.timeout };
+        connection.ping_pong().map(|pings| http2::Pinger::new(pings, keepalive))
+    });
     loop {
         if streams.open.get() == 0 {
             let limit = on.http().manager.idle_timeout;
@@ -71,6 +77,12 @@ async fn streams(
                     // GOAWAY with all streams so far allowed to end.
                     _ => connection.graceful_shutdown(),
                 }
+            }
+            if let Some(pinger) = &mut pinger
+                && pinger.poll(cx).is_ready()
+            {
+                on.http().stats.inc(Http::Http2KeepaliveTimeout);
+                return Poll::Ready(None);
             }
             if let Poll::Ready(next) = connection.poll_accept(cx) {
                 return Poll::Ready(next);
@@ -95,6 +107,9 @@ async fn streams(
             Some(Ok((request, respond))) => {
                 on.http().stats.inc(Http::DownstreamRqHttp2Total);
                 streams.open.set(streams.open.get() + 1);
+                if on.sends_away() {
+                    connection.graceful_shutdown();
+                }
                 let (worker, on, peer, streams) = (worker.clone(), on.clone(), peer.clone(), streams.clone());
                 tokio::task::spawn_local(async move {
                     let _ended = Ended(streams);
@@ -135,7 +150,7 @@ async fn stream(
         Ok(framing) => {
             let expects_continue = framing != Framing::None
                 && x.req.get(b"expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
-            let asked = Asked { framing, keep_alive: true, expects_continue, upgrade: false };
+            let asked = Asked { framing, keep_alive: true, expects_continue, upgrade: leg.asks_for_tunnel() };
             run(worker, on, peer, asked, &mut x, &mut leg).await;
         }
         Err(why) => {

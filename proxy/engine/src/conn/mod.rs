@@ -1,11 +1,14 @@
-//! Downstream connections: listeners as one worker has them, accept loops, the choice of protocol. Knows no requests.
+//! Downstream connections: filter chains as one worker has them, the choice of protocol. Knows no requests.
 
+mod arrive;
+mod front;
 mod h1;
 mod h2;
+mod handshake;
+mod secure;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -15,22 +18,23 @@ use forebay_http::Head;
 use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
-use forebay_model::{Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
-use forebay_net::{Accepted, Acceptor, Phase, Sniff, Stream, sniff};
+use forebay_model::{Codec, FilterChain, HttpManager, RouteSource, ServerHeader};
+use forebay_net::{Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
+use forebay_telemetry::HttpStats;
 use forebay_telemetry::log::{Format, LogWriter};
-use forebay_telemetry::{Http, HttpStats, Listener, ListenerStats};
-use tokio::sync::Notify;
 
-use crate::exchange::Peer;
+pub(crate) use front::{Front, configure};
+pub(crate) use secure::Secure;
+
 use crate::worker::Worker;
 
-/// A listener as one worker has it. It outlives its configuration's updates.
+/// A filter chain as one worker has it: what its connections hold. It outlives its configuration's updates.
 pub(crate) struct Listening {
-    name: Arc<str>,
+    chain: RefCell<Arc<FilterChain>>,
     http: RefCell<Rc<HttpState>>,
-    closed: Cell<bool>,
-    close: Notify,
+    /// The configuration has no such chain any more: its connections end as soon as it is polite.
+    left: Cell<bool>,
 }
 
 /// How requests of a listener are treated.
@@ -62,17 +66,15 @@ impl Listening {
         }
     }
 
-    /// Accepts no more.
-    pub(crate) fn close(&self) {
-        self.closed.set(true);
-        self.close.notify_waiters();
+    /// Its settings as they are now.
+    fn chain(&self) -> Arc<FilterChain> {
+        self.chain.borrow().clone()
     }
 
-    async fn closed(&self) {
-        let notified = self.close.notified();
-        if !self.closed.get() {
-            notified.await;
-        }
+    /// Whether its connections are to end as soon as it is polite.
+    #[inline]
+    pub(crate) fn sends_away(&self) -> bool {
+        self.left.get()
     }
 }
 
@@ -128,142 +130,6 @@ impl HttpState {
     /// Hands buffered log lines to their files' threads.
     pub(crate) fn flush_logs(&self) {
         self.logs.iter().for_each(|log| log.borrow_mut().flush());
-    }
-}
-
-/// Makes a worker's listeners what an update says: a known name keeps its sockets and connections, and only what its requests
-/// are treated by changes.
-pub(crate) fn configure(
-    worker: &Rc<Worker>,
-    listeners: &RefCell<Vec<Rc<Listening>>>,
-    name: &Arc<str>,
-    config: Option<&Arc<Config>>,
-    sockets: &mut Vec<(Arc<str>, TcpListener)>,
-) {
-    let known = listeners.borrow().iter().find(|l| l.name == *name && !l.closed.get()).cloned();
-    let mine: Vec<TcpListener> = {
-        let (mine, rest): (Vec<_>, Vec<_>) = sockets.drain(..).partition(|(n, _)| n == name);
-        *sockets = rest;
-        mine.into_iter().map(|(_, socket)| socket).collect()
-    };
-    let Some(config) = config else {
-        if let Some(known) = known {
-            known.close();
-            listeners.borrow_mut().retain(|l| !Rc::ptr_eq(l, &known));
-        }
-        return;
-    };
-    if let Some(known) = &known {
-        let http = HttpState::new(worker, &config.http, Some(&known.http()));
-        *known.http.borrow_mut() = http;
-        if mine.is_empty() {
-            return;
-        }
-        // New addresses: the old sockets go, their connections stay.
-        known.close();
-        listeners.borrow_mut().retain(|l| !Rc::ptr_eq(l, known));
-    }
-    if mine.is_empty() {
-        return;
-    }
-    let http = HttpState::new(worker, &config.http, known.map(|k| k.http()).as_deref());
-    let listening = Rc::new(Listening {
-        name: name.clone(),
-        http: RefCell::new(http),
-        closed: Cell::new(false),
-        close: Notify::new(),
-    });
-    listeners.borrow_mut().push(listening.clone());
-    for socket in mine {
-        match Acceptor::new(socket, worker.limit.clone()) {
-            Ok(acceptor) => {
-                drop(tokio::task::spawn_local(accept(worker.clone(), listening.clone(), acceptor)))
-            }
-            Err(error) => {
-                tracing::error!(listener = %name, %error, "a worker cannot take over a listening socket")
-            }
-        }
-    }
-}
-
-async fn accept(worker: Rc<Worker>, on: Rc<Listening>, mut acceptor: Acceptor) {
-    let stats = worker.stats.listener(&acceptor.local().to_string().into());
-    let mut guard = worker.drain.guard();
-    loop {
-        let accepted = {
-            let next = acceptor.accept();
-            tokio::pin!(next);
-            let closed = on.closed();
-            tokio::pin!(closed);
-            poll_fn(|cx| {
-                if closed.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(None);
-                }
-                while let Poll::Ready(phase) = guard.poll_phase(cx) {
-                    if phase >= Phase::Closing {
-                        return Poll::Ready(None);
-                    }
-                }
-                next.as_mut().poll(cx).map(Some)
-            })
-            .await
-        };
-        match accepted {
-            Some(Ok(accepted)) => serve(&worker, &on, &stats, acceptor.local(), accepted),
-            Some(Err(forebay_net::Refused::Limit { .. })) => stats.inc(Listener::DownstreamCxOverflow),
-            Some(Err(_)) => stats.inc(Listener::AcceptErrors),
-            None => break,
-        }
-    }
-    for accepted in acceptor.leftover().into_iter().flatten() {
-        serve(&worker, &on, &stats, acceptor.local(), accepted);
-    }
-}
-
-fn serve(
-    worker: &Rc<Worker>,
-    on: &Rc<Listening>,
-    stats: &ListenerStats,
-    local: std::net::SocketAddr,
-    accepted: Accepted,
-) {
-    let Accepted { stream, peer, slot } = accepted;
-    stats.inc(Listener::DownstreamCxTotal);
-    stats.inc(Listener::DownstreamCxActive);
-    let stats = stats.clone();
-    let (worker, on) = (worker.clone(), on.clone());
-    tokio::task::spawn_local(async move {
-        let http = on.http();
-        http.stats.inc(Http::DownstreamCxTotal);
-        http.stats.inc(Http::DownstreamCxActive);
-        let _open = Closing(|| {
-            stats.dec(Listener::DownstreamCxActive);
-            stats.inc(Listener::DownstreamCxDestroy);
-            http.stats.dec(Http::DownstreamCxActive);
-            http.stats.inc(Http::DownstreamCxDestroy);
-        });
-        let peer = Peer {
-            remote: peer,
-            // The address accepted on; an unspecified one says too little, so the kernel is asked.
-            local: if local.ip().is_unspecified() { stream.local_addr().unwrap_or(local) } else { local },
-            text: peer.ip().to_canonical().to_string().into(),
-            connection: worker.connection_number(),
-        };
-        let mut stream = Stream::Plain(stream);
-        match protocol(&worker, &on, &mut stream).await {
-            Some(Codec::Http2) => Box::pin(h2::serve(&worker, &on, &peer, stream)).await,
-            Some(_) => h1::serve(&worker, &on, &peer, stream).await,
-            None => {}
-        }
-        drop(slot);
-    });
-}
-
-struct Closing<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for Closing<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 

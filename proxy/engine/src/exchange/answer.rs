@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use forebay_http::h1::{BodyError, Framing, HeadError, Limits};
-use forebay_http::{Flow, Head, Up, Wrong};
+use forebay_http::{Head, Up};
 
 use super::admit::Watch;
 use super::attempt::h2_fault;
 use super::client::Client;
 use super::state::Exchange;
-use super::upload::{HeldBody, Upload};
+use super::upload::Upload;
 use crate::fault::Fault;
 use crate::worker::Worker;
 
@@ -35,35 +35,25 @@ pub(super) async fn until_head<C: Client>(
         x.asked.expects_continue = false;
         poll_fn(|cx| client.poll_flush(cx)).await.map_err(|_| Fault::ClientGone)?;
     }
-    let mut sent = 0;
-    let mut held = Flow::default();
     let mut watch = Watch::default();
     poll_fn(|cx| {
-        match upload {
-            Upload::Held if !held.is_done() => {
-                let mut body = HeldBody { data: &x.body, at: &mut sent };
-                if let Poll::Ready(Err(_)) = held.poll(cx, &mut body, up) {
-                    *upload = Upload::Refused;
-                }
-            }
-            Upload::Live(flow) if !flow.is_done() => {
-                let before = flow.bytes;
-                match flow.poll(cx, client, up) {
-                    Poll::Ready(Ok(())) => {
-                        x.times.request_end = Some(worker.clock.now().since(x.times.start))
-                    }
-                    Poll::Ready(Err(Wrong::Source(e))) => return Poll::Ready(Err(client_body_fault(&e))),
-                    Poll::Ready(Err(Wrong::Sink(_))) => *upload = Upload::Refused,
-                    Poll::Pending => {}
-                }
-                if let Upload::Live(flow) = upload
-                    && flow.bytes != before
-                {
-                    x.bytes_in = flow.bytes;
+        // An upgrade has no body; what a stream of HTTP/2 carries for it begins with the answer.
+        let none = x.asked.upgrade && matches!(up, Up::H2(_));
+        if !none && !upload.is_done() {
+            match upload.poll(cx, &mut x.body, client, up) {
+                Ok(true) => {
+                    x.bytes_in = x.body.received;
                     x.clocks.moved();
                 }
+                Ok(false) => {}
+                Err(error) => return Poll::Ready(Err(client_body_fault(&error))),
             }
-            _ => {}
+            if upload.is_done() {
+                x.times.request_end = Some(worker.clock.now().since(x.times.start));
+                if !x.asked.upgrade {
+                    x.clocks.request_came(worker);
+                }
+            }
         }
         match poll_head(cx, x, client, up) {
             Poll::Ready(Ok(answer)) => {
@@ -117,6 +107,12 @@ fn poll_head<C: Client>(
                     continue;
                 }
                 match stream.poll_response(cx, &mut x.res) {
+                    Poll::Ready(Ok(_)) if x.asked.upgrade && x.res.status == 200 => {
+                        // What HTTP/2 has for it (RFC 8441).
+                        x.res.status = 101;
+                        x.res.push(b"upgrade", &x.upgrade);
+                        return Poll::Ready(Ok((Framing::None, true)));
+                    }
                     Poll::Ready(Ok(framing)) => (if x.req.is_head() { Framing::None } else { framing }, true),
                     Poll::Ready(Err(e)) => return Poll::Ready(Err(h2_fault(&e))),
                     Poll::Pending => return Poll::Pending,

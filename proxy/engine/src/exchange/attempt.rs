@@ -1,26 +1,24 @@
 //! One try of a request on one endpoint: lease a connection, write the head, wait for the answer. Owns what a failure is called;
 //! whether there is another try is not decided here.
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 
-use forebay_balance::Endpoint;
+use forebay_balance::Use;
 use forebay_http::Up;
 use forebay_http::h1::Framing;
 use forebay_http::h2::ClientStream;
 use forebay_model::Cluster as Target;
 use forebay_telemetry::{Cluster, ClusterStats};
-use forebay_upstream::{ConnectError, Reuse};
+use forebay_upstream::{OnShared, Tie};
 
-use super::admit::Watch;
 use super::answer::until_head;
 use super::client::Client;
-use super::speaks_h2;
+use super::connection::{Line, Wanted, connection};
+use super::limits::{Hold, Priority};
 use super::state::Exchange;
 use super::upload::Upload;
+use super::wire::{Wire, keep};
+use super::{speaks_h2, websocket};
 use crate::config::ClusterState;
 use crate::fault::Fault;
 use crate::worker::Worker;
@@ -37,120 +35,155 @@ impl From<Fault> for Failed {
     }
 }
 
+/// A try that was answered: the leg with its body, and what was said of it.
+pub(super) struct Tried {
+    pub(super) up: Up,
+    /// The connection's bond with its pool, where it is not shared.
+    pub(super) tie: Option<Tie<Wire>>,
+    pub(super) framing: Framing,
+    /// Whether the endpoint lets the connection live on.
+    pub(super) keep_alive: bool,
+    /// The place on a shared connection.
+    _stream: Option<OnShared>,
+    _active: Active,
+}
+
+impl Tried {
+    /// Returns the connection to its pool if it can carry another exchange.
+    pub(super) fn give_back(self, worker: &Worker, state: &ClusterState, endpoint: u64) {
+        if let (Up::H1(leg), Some(tie)) = (self.up, self.tie)
+            && self.keep_alive
+            && leg.is_idle()
+        {
+            let keep = keep(&state.now().config);
+            worker.pools.put(endpoint, leg, tie, worker.clock.now().0, &keep);
+        }
+    }
+
+    /// The answer is not wanted: only a connection that has nothing more to say of it can be used again.
+    pub(super) fn give_up(mut self, worker: &Worker, state: &ClusterState, endpoint: u64) {
+        if let Up::H2(stream) = &mut self.up {
+            stream.reset();
+        }
+        self.give_back(worker, state, endpoint);
+    }
+}
+
+/// A request on its way, counted until it is over, however it ends.
+struct Active {
+    state: Rc<ClusterState>,
+    /// The circuit breaker's count; a revision's requests are counted by its gate.
+    _hold: Option<Hold>,
+}
+
+impl Active {
+    fn begin(
+        stats: &ClusterStats,
+        state: &Rc<ClusterState>,
+        cluster: &Target,
+        priority: Priority,
+    ) -> Result<Self, Fault> {
+        let hold = match &cluster.config.revision {
+            Some(_) => None,
+            None => Some(Hold::of(state, Use::Requests, priority, &cluster.config).ok_or_else(|| {
+                stats.inc(Cluster::UpstreamRqActiveOverflow);
+                Fault::Overflow
+            })?),
+        };
+        stats.inc(Cluster::UpstreamRqTotal);
+        stats.inc(Cluster::UpstreamRqActive);
+        Ok(Self { state: state.clone(), _hold: hold })
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if let Some(stats) = self.state.counted() {
+            stats.dec(Cluster::UpstreamRqActive);
+        }
+    }
+}
+
+/// One try of what is `wanted`.
 pub(super) async fn attempt<C: Client>(
     worker: &Rc<Worker>,
-    state: &Rc<ClusterState>,
-    cluster: &Target,
-    endpoint: &Endpoint,
+    wanted: &Wanted<'_>,
     x: &mut Exchange,
     client: &mut C,
     upload: &mut Upload,
-) -> Result<(Up, Framing, bool), Failed> {
+) -> Result<Tried, Failed> {
+    let Wanted { state, cluster, endpoint, priority } = *wanted;
     let stats = state.stats(&worker.stats);
     x.upstream = Some(endpoint.address);
-    stats.inc(Cluster::UpstreamRqTotal);
-    stats.inc(Cluster::UpstreamRqActive);
-    let (mut up, reused) =
-        match lease_connection(worker, stats, cluster, endpoint.id, endpoint.address, x, client).await {
-            Ok(leased) => leased,
-            Err(fault) => {
-                stats.dec(Cluster::UpstreamRqActive);
-                return Err(fault.into());
-            }
-        };
+    if x.asked.upgrade && !speaks_h2(cluster.config.protocol, x) {
+        websocket::ask(x, &worker.rng);
+    }
+    let line = connection(worker, wanted, x, client).await?;
+    let active = Active::begin(stats, state, cluster, priority)?;
+    let Started { mut up, mut tie, stream, reused } = start(line, x)?;
     x.times.sent = Some(worker.clock.now().since(x.times.start));
+    x.clocks.try_began(worker, cluster.config.max_stream_duration);
     match until_head(worker, x, client, &mut up, upload).await {
-        Ok((framing, keep_alive)) => Ok((up, framing, keep_alive)),
+        Ok((framing, keep_alive)) => {
+            Ok(Tried { up, tie, framing, keep_alive, _stream: stream, _active: active })
+        }
         Err(fault) => {
-            stats.dec(Cluster::UpstreamRqActive);
-            match fault {
-                Fault::ClientGone => stats.inc(Cluster::UpstreamRqCancelled),
-                Fault::UpstreamReset | Fault::UpstreamRefused => stats.inc(Cluster::UpstreamRqRxReset),
-                Fault::UpstreamProtocol => stats.inc(Cluster::UpstreamCxProtocolError),
-                Fault::Timeout | Fault::ResponseStartLate => stats.inc(Cluster::UpstreamRqTimeout),
-                _ => {}
+            count(stats, fault);
+            if let Some(tie) = &mut tie {
+                tie.owner.broke(fault == Fault::UpstreamReset);
             }
             Err(Failed { fault, stale: reused && fault == Fault::UpstreamReset })
         }
     }
 }
 
-/// A connection with the request's head written to it, and whether it came from the pool.
-async fn lease_connection<C: Client>(
-    worker: &Rc<Worker>,
-    stats: &ClusterStats,
-    cluster: &Target,
-    endpoint: u64,
-    address: SocketAddr,
-    x: &mut Exchange,
-    client: &mut C,
-) -> Result<(Up, bool), Fault> {
-    let patience = cluster.config.connect_timeout;
-    if speaks_h2(cluster.config.protocol, x) {
-        if x.asked.upgrade {
-            return Err(Fault::UpgradeNotAllowed);
+/// What a failed try counts as.
+fn count(stats: &ClusterStats, fault: Fault) {
+    match fault {
+        Fault::ClientGone => stats.inc(Cluster::UpstreamRqCancelled),
+        Fault::UpstreamReset | Fault::UpstreamRefused | Fault::UpstreamRemoteReset => {
+            stats.inc(Cluster::UpstreamRqRxReset);
         }
-        let begun = worker.clock.tick();
-        let open = Box::pin(worker.pools.stream(endpoint, address, patience));
-        let mut send = unless_gone(worker, x, client, open).await?.map_err(|e| connect_fault(stats, &e))?;
-        let took = worker.clock.tick().since(begun);
-        if took > 0 {
-            x.times.connect = Some(took);
+        Fault::UpstreamProtocol => stats.inc(Cluster::UpstreamCxProtocolError),
+        Fault::Timeout | Fault::ResponseStartLate => stats.inc(Cluster::UpstreamRqTimeout),
+        Fault::TryLate => stats.inc(Cluster::UpstreamRqPerTryTimeout),
+        Fault::TryIdle => stats.inc(Cluster::UpstreamRqPerTryIdleTimeout),
+        Fault::UpstreamStreamLate | Fault::UpstreamStreamLateRequest => {
+            stats.inc(Cluster::UpstreamRqMaxDurationReached);
         }
-        let end = x.asked.framing == Framing::None;
-        let stream = ClientStream::open(&mut send, &x.req, end).map_err(|e| h2_fault(&e))?;
-        return Ok((Up::H2(Box::new(stream)), false));
+        _ => {}
     }
-    let may_repeat = x.is_idempotent() && (x.asked.framing == Framing::None || !x.body.is_empty());
-    let reuse = if may_repeat { Reuse::Replayable } else { Reuse::Careful };
-    // A second try never trusts the pool: what it holds may have died with what failed.
-    let pooled = if x.attempts > 1 { None } else { worker.pools.take(endpoint, reuse) };
-    let reused = pooled.is_some();
-    let mut leg = match pooled {
-        Some(leg) => leg,
-        None => {
-            let begun = worker.clock.tick();
-            let open = Box::pin(worker.pools.open(endpoint, address, patience));
-            let leg = unless_gone(worker, x, client, open).await?.map_err(|e| connect_fault(stats, &e))?;
-            x.times.connect = Some(worker.clock.tick().since(begun));
-            stats.inc(Cluster::UpstreamCxTotal);
-            stats.inc(Cluster::UpstreamCxHttp1Total);
-            leg
-        }
-    };
-    let framing = if x.body.is_empty() { x.asked.framing } else { Framing::Length(x.body.len() as u64) };
-    leg.start_request(&x.req, framing);
-    Ok((Up::H1(leg), reused))
+    if !matches!(fault, Fault::UpstreamReset | Fault::UpstreamRefused | Fault::UpstreamRemoteReset) {
+        stats.inc(Cluster::UpstreamRqTxReset);
+    }
 }
 
-/// Waits for `work`, unless the client goes or a clock runs out first.
-async fn unless_gone<C: Client, T>(
-    worker: &Worker,
-    x: &mut Exchange,
-    client: &mut C,
-    mut work: Pin<Box<impl Future<Output = T>>>,
-) -> Result<T, Fault> {
-    let mut watch = Watch::default();
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(Ok(done));
-        }
-        if let Poll::Ready(fault) = x.clocks.poll(cx) {
-            return Poll::Ready(Err(fault));
-        }
-        watch.poll(cx, worker, client, x.req.version).map(|()| Err(Fault::ClientGone))
-    })
-    .await
+/// A connection with the request's head on it.
+struct Started {
+    up: Up,
+    tie: Option<Tie<Wire>>,
+    stream: Option<OnShared>,
+    /// It came from the pool.
+    reused: bool,
 }
 
-fn connect_fault(stats: &ClusterStats, error: &ConnectError) -> Fault {
-    stats.inc(Cluster::UpstreamCxConnectFail);
-    match error {
-        ConnectError::Timeout(_) => {
-            stats.inc(Cluster::UpstreamCxConnectTimeout);
-            Fault::ConnectLate
+/// Writes the request's head.
+fn start(line: Line, x: &Exchange) -> Result<Started, Fault> {
+    match line {
+        Line::H1 { mut leg, tie, reused } => {
+            leg.start_request(&x.req, x.asked.framing);
+            Ok(Started { up: Up::H1(leg), tie: Some(tie), stream: None, reused })
         }
-        ConnectError::Refused(_) | ConnectError::Handshake(_) => Fault::ConnectFailed,
+        Line::H2(mut send, place) => {
+            let stream = if x.asked.upgrade {
+                let protocol = std::str::from_utf8(&x.upgrade).map_err(|_| Fault::UpgradeNotAllowed)?;
+                ClientStream::open_tunnel(&mut send, &x.req, protocol)
+            } else {
+                ClientStream::open(&mut send, &x.req, x.asked.framing == Framing::None)
+            };
+            let up = Up::H2(Box::new(stream.map_err(|e| h2_fault(&e))?));
+            Ok(Started { up, tie: None, stream: Some(place), reused: false })
+        }
     }
 }
 
@@ -161,6 +194,8 @@ pub(super) fn h2_fault(error: &h2::Error) -> Fault {
         Fault::UpstreamRefused
     } else if error.is_library() && !error.is_io() {
         Fault::UpstreamProtocol
+    } else if error.is_remote() && error.is_reset() {
+        Fault::UpstreamRemoteReset
     } else {
         Fault::UpstreamReset
     }

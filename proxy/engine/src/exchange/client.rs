@@ -23,8 +23,8 @@ pub(crate) trait Client: Source + Sink {
     fn buffered(&self) -> usize;
     /// Ends the exchange without an end: the client must see that the response is not whole.
     fn abort(&mut self);
-    /// Turns the connection into a tunnel; false where the protocol has none.
-    fn tunnel(&mut self) -> bool;
+    /// Says yes to an upgrade: from here on bodies are what comes until either side closes.
+    fn open_tunnel(&mut self, head: &Head) -> io::Result<()>;
     /// Closes our half of a tunnel.
     fn shutdown(&mut self);
 }
@@ -60,9 +60,10 @@ impl Client for Leg {
         // The connection is dropped by its owner; nothing more may be written.
     }
 
-    fn tunnel(&mut self) -> bool {
+    fn open_tunnel(&mut self, head: &Head) -> io::Result<()> {
+        self.start_response(head, Framing::None, Persist::Default, Version::H11);
         Leg::tunnel(self);
-        true
+        Ok(())
     }
 
     fn shutdown(&mut self) {
@@ -99,8 +100,8 @@ impl Client for ServerStream {
         self.reset(h2::Reason::INTERNAL_ERROR);
     }
 
-    fn tunnel(&mut self) -> bool {
-        false
+    fn open_tunnel(&mut self, head: &Head) -> io::Result<()> {
+        ServerStream::open_tunnel(self, head)
     }
 
     fn shutdown(&mut self) {}

@@ -1,5 +1,6 @@
 //! Answers of the proxy's own: faults, redirects, direct responses. Status and words of a fault come from its table.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use forebay_http::h1::Framing;
@@ -31,12 +32,26 @@ pub(super) async fn fault<C: Client>(
     }
     x.res.clear();
     x.res.status = reply.status;
-    if let Some(seconds) = reply.retry_after {
+    // Envoy's callers are told nothing of the kind.
+    if let Some(seconds) = reply.retry_after.filter(|_| revision.is_some()) {
         let mut digits = itoa::Buffer::new();
         x.res.push(b"retry-after", digits.format(seconds).as_bytes());
     }
     let json = revision.map(|revision| explain(fault, revision, x.elapsed(worker) / 1000));
-    let body = json.as_deref().unwrap_or(reply.body).as_bytes();
+    let words = match reply.body.split_once("reset reason: ") {
+        Some((before, reason)) if x.attempts > 1 => {
+            format!("{before}retried and the latest reset reason: {reason}").into()
+        }
+        _ => Cow::Borrowed(reply.body),
+    };
+    if fault == Fault::Overflow {
+        x.res.push(b"x-envoy-overloaded", b"true");
+    }
+    if x.counts_tries && x.attempts > 0 && fault.is_upstreams() {
+        let mut digits = itoa::Buffer::new();
+        x.res.push(Known::EnvoyAttemptCount.name(), digits.format(x.attempts).as_bytes());
+    }
+    let body = json.as_deref().unwrap_or(&words).as_bytes();
     if !body.is_empty() {
         let kind: &[u8] = if json.is_some() { b"application/json" } else { b"text/plain" };
         x.res.push(b"content-type", kind);
@@ -109,7 +124,7 @@ async fn answer<C: Client>(
         hygiene::response(worker, on, matched, x);
     }
     // A body that was announced and not read would be taken for the next request.
-    let keep = x.asked.keep_alive && client.has_read_all() && !worker.sends_away();
+    let keep = x.asked.keep_alive && client.has_read_all() && !x.sends_away(worker);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
     if bodiless && !body.is_empty() {

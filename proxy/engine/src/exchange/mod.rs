@@ -2,11 +2,15 @@
 //! step has its file. Knows no accept loop.
 
 mod admit;
+mod again;
 mod answer;
 mod attempt;
 mod client;
+mod connection;
 mod hygiene;
+mod limits;
 mod local;
+mod place;
 mod record;
 mod relay;
 mod state;
@@ -14,18 +18,21 @@ mod timing;
 mod tries;
 mod tunnel;
 mod upload;
+mod websocket;
+mod wire;
+mod wishes;
 
 use std::rc::Rc;
 
-use forebay_http::Up;
-use forebay_http::h1::Framing;
 use forebay_http::path::Rules;
 use forebay_model::{HttpManager, Protocol};
-use forebay_route::{Matched, Picked};
-use forebay_telemetry::{Cluster, ClusterTime, Http};
+use forebay_route::{Forward, Matched, Picked};
+use forebay_telemetry::{ClusterTime, Http, HttpStats};
 
 pub(crate) use client::Client;
 pub(crate) use state::{Asked, Exchange, Peer};
+pub(crate) use wire::Wire;
+use wishes::Wishes;
 
 use crate::config::ClusterState;
 use crate::conn::Listening;
@@ -88,9 +95,11 @@ pub(crate) async fn run<C: Client>(
                 on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);
                 return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None).await;
             }
+            wishes::sanitize(x);
+            let wishes = wishes::clocks(x, forward);
             hygiene::request_ops(&mut x.req, &matched);
             hygiene::rewrite(&mut x.req, &matched, split, forward);
-            forward_to(worker, on, state, &matched, x, client).await
+            forward_to(worker, on, state, &matched, forward, &wishes, x, client).await
         }
     }
 }
@@ -107,6 +116,7 @@ pub(crate) async fn refuse<C: Client>(
     x.req.clear();
     x.begin(worker, on, peer, Asked { keep_alive: !fault.reply().close, ..Asked::default() });
     match fault.reply().status {
+        408 => count(&on.http().stats, fault),
         431 => on.http().stats.inc(Http::DownstreamRqTooLarge),
         _ => on.http().stats.inc(Http::DownstreamCxProtocolError),
     }
@@ -119,11 +129,14 @@ pub(crate) fn path_rules(manager: &HttpManager) -> Rules {
 }
 
 /// Admits, forwards and relays; a fault on the way becomes a local reply.
+#[expect(clippy::too_many_arguments, reason = "everything that is known of a request by now")]
 async fn forward_to<C: Client>(
     worker: &Rc<Worker>,
     on: &Rc<Listening>,
     state: Rc<ClusterState>,
     matched: &Matched<'_>,
+    forward: &Forward,
+    wishes: &Wishes,
     x: &mut Exchange,
     client: &mut C,
 ) -> After {
@@ -132,8 +145,11 @@ async fn forward_to<C: Client>(
     let revision = cluster.config.revision.clone();
     // The meter counts a request from its arrival to its end, waiting included, as Knative's activator does.
     let metered = revision.as_ref().map(|_| worker.meter(&state));
-    x.clocks = timing::Clocks::new(worker, x.times.start, revision.as_deref(), matched);
-    let served = tries::until_answered(worker, &state, x, client).await;
+    x.counts_tries = forward.rare.as_ref().is_some_and(|rare| rare.count_to_client);
+    let manager = on.http();
+    x.clocks =
+        timing::Clocks::new(worker, x.times.start, revision.as_deref(), forward, &manager.manager, wishes);
+    let served = tries::until_answered(worker, &state, forward, wishes, x, client).await;
     let after = match served {
         Ok(mut answered) => {
             let after = relay::response(worker, on, matched, x, client, &mut answered).await;
@@ -141,6 +157,7 @@ async fn forward_to<C: Client>(
             after
         }
         Err(fault) => {
+            count(&manager.stats, fault);
             state.stats(&worker.stats).completed(fault.reply().status);
             local::fault(worker, x, client, fault, revision.as_deref()).await
         }
@@ -149,18 +166,28 @@ async fn forward_to<C: Client>(
     after
 }
 
+/// What a fault of the listener's own clocks counts as.
+fn count(stats: &HttpStats, fault: Fault) {
+    match fault {
+        Fault::Idle | Fault::IdleRequest => stats.inc(Http::DownstreamRqIdleTimeout),
+        Fault::HeadersLate => stats.inc(Http::DownstreamRqHeaderTimeout),
+        Fault::RequestLate => stats.inc(Http::DownstreamRqTimeout),
+        Fault::StreamLate | Fault::StreamLateRequest => stats.inc(Http::DownstreamRqMaxDurationReached),
+        _ => {}
+    }
+}
+
 /// A response head has come; its body is on the leg.
 pub(crate) struct Answered {
-    pub(crate) up: Up,
-    pub(crate) framing: Framing,
-    /// Whether the endpoint lets the connection live on.
-    pub(crate) keep_alive: bool,
+    tried: attempt::Tried,
     /// The request's body, where it is still being sent.
-    pub(crate) upload: upload::Upload,
-    pub(crate) endpoint: u64,
-    pub(crate) state: Rc<ClusterState>,
+    upload: upload::Upload,
+    endpoint: u64,
+    state: Rc<ClusterState>,
     /// Holds the endpoint's and the revision's slot until the response is through.
-    pub(crate) _place: tries::Place,
+    _place: place::Place,
+    /// Counts against the cluster's retries until the response is through.
+    _retry: Option<limits::Hold>,
 }
 
 impl Answered {
@@ -170,13 +197,7 @@ impl Answered {
         stats.completed(x.res.status);
         let took = x.elapsed(worker).saturating_sub(x.times.sent.unwrap_or_default());
         stats.record(ClusterTime::UpstreamRq, took);
-        stats.dec(Cluster::UpstreamRqActive);
-        if let Up::H1(leg) = self.up
-            && self.keep_alive
-            && leg.is_idle()
-        {
-            worker.pools.put(self.endpoint, leg, worker.clock.now().0);
-        }
+        self.tried.give_back(worker, &self.state, self.endpoint);
     }
 }
 

@@ -87,7 +87,8 @@ impl Record for Line<'_> {
 
     fn address(&self, of: Address) -> Option<SocketAddr> {
         match of {
-            Address::DownstreamRemote | Address::DownstreamDirectRemote => self.x.remote,
+            Address::DownstreamRemote => self.x.remote,
+            Address::DownstreamDirectRemote => self.x.direct,
             Address::DownstreamLocal | Address::DownstreamDirectLocal => self.x.local,
             Address::UpstreamHost | Address::UpstreamRemote => self.x.upstream,
             Address::UpstreamLocal => None,
@@ -101,6 +102,12 @@ impl Record for Line<'_> {
             Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
             Text::UpstreamCluster => self.x.cluster.as_deref(),
             Text::RouteName => self.x.route.as_deref(),
+            Text::UpstreamTransportFailureReason => {
+                Some(self.x.transport_failure.as_str()).filter(|why| !why.is_empty())
+            }
+            Text::RequestedServerName => self.x.secure.as_ref()?.server_name.as_deref(),
+            Text::DownstreamTlsVersion => Some(self.x.secure.as_ref()?.version),
+            Text::DownstreamTlsCipher => Some(self.x.secure.as_ref()?.cipher),
             _ => None,
         }
     }

@@ -7,15 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{Framing, Gone, Persist};
-use forebay_http::{Flow, Up, Version, Wrong};
+use forebay_http::{Flow, Known, Up, Version, Wrong};
 use forebay_net::Timeout;
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
 use forebay_telemetry::{Cluster, Http};
 
+use super::attempt::Tried;
 use super::client::Client;
 use super::state::Exchange;
-use super::upload::Upload;
 use super::{After, Answered, hygiene, record, tunnel};
 use crate::conn::Listening;
 use crate::fault::Fault;
@@ -37,19 +37,20 @@ pub(super) async fn response<C: Client>(
     x.status = x.res.status;
     x.details = "via_upstream";
     x.clocks.began();
+    tell(worker, x);
     if x.res.status == 101 {
         return Box::pin(tunnel::run(worker, on, matched, x, client, answered)).await;
     }
     hygiene::response(worker, on, Some(matched), x);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
-    let framing = match answered.framing {
+    let framing = match answered.tried.framing {
         Framing::None if bodiless => Framing::None,
         Framing::None => Framing::Length(0),
         Framing::Length(n) => Framing::Length(n),
         Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
         Framing::Chunked | Framing::Close => Framing::Chunked,
     };
-    let keep = x.asked.keep_alive && framing != Framing::Close && !worker.sends_away();
+    let keep = x.asked.keep_alive && framing != Framing::Close && !x.sends_away(worker);
     if client.respond(&x.res, framing, persist(keep, x), x.req.version).is_err() {
         return gone(worker, x, client);
     }
@@ -71,6 +72,19 @@ pub(super) async fn response<C: Client>(
     }
 }
 
+/// Tells the client what it took: tries, where the route says so, and the endpoint's time. A revision's caller reads that in
+/// `server-timing`.
+fn tell(worker: &Worker, x: &mut Exchange) {
+    let mut digits = itoa::Buffer::new();
+    if let (false, Some(end)) = (x.clocks.tells, x.times.request_end) {
+        let took = x.times.first_byte.unwrap_or_else(|| x.elapsed(worker)).saturating_sub(end);
+        x.res.set(b"x-envoy-upstream-service-time", digits.format(took / 1000).as_bytes());
+    }
+    if x.counts_tries {
+        x.res.set(Known::EnvoyAttemptCount.name(), digits.format(x.attempts).as_bytes());
+    }
+}
+
 /// What the head says about the connection.
 pub(super) fn persist(keep: bool, x: &Exchange) -> Persist {
     match (keep, x.req.version) {
@@ -88,7 +102,7 @@ async fn relay<C: Client>(
     answered: &mut Answered,
     down: &mut Flow,
 ) -> Result<(), Fault> {
-    let Answered { up, upload, .. } = answered;
+    let Answered { tried: Tried { up, .. }, upload, .. } = answered;
     let mut half_closed: Option<(Timeout, u64)> = None;
     poll_fn(|cx| {
         let before = down.bytes;
@@ -98,16 +112,18 @@ async fn relay<C: Client>(
             Poll::Ready(Err(Wrong::Sink(_))) => return Poll::Ready(Err(Fault::ClientGone)),
             Poll::Pending => {}
         }
-        if let Upload::Live(flow) = upload
-            && !flow.is_done()
-        {
-            match flow.poll(cx, client, up) {
-                Poll::Ready(Err(Wrong::Sink(_))) => *upload = Upload::Refused,
-                Poll::Ready(Err(Wrong::Source(_))) => return Poll::Ready(Err(Fault::ClientGone)),
-                Poll::Ready(Ok(())) | Poll::Pending => x.bytes_in = flow.bytes,
+        let mut moved = down.bytes != before;
+        if !upload.is_done() {
+            match upload.poll(cx, &mut x.body, client, up) {
+                Ok(more) => moved |= more,
+                Err(_) => return Poll::Ready(Err(Fault::ClientGone)),
+            }
+            x.bytes_in = x.body.received;
+            if upload.is_done() {
+                x.clocks.request_came(worker);
             }
         }
-        if down.bytes != before {
+        if moved {
             x.clocks.moved();
         }
         if let Poll::Ready(fault) = x.clocks.poll(cx) {
@@ -153,15 +169,19 @@ fn cut_short<C: Client>(
     answered: &mut Answered,
     fault: Fault,
 ) -> After {
-    if let Up::H2(stream) = &mut answered.up {
+    if let Up::H2(stream) = &mut answered.tried.up {
         stream.reset();
+    }
+    if let Some(tie) = &mut answered.tried.tie {
+        tie.owner.broke(fault == Fault::UpstreamReset);
     }
     if fault == Fault::ClientGone {
         answered.state.stats(&worker.stats).inc(Cluster::UpstreamRqCancelled);
         return gone(worker, x, client);
     }
     on.http().stats.inc(Http::RqResetAfterDownstreamResponseStarted);
-    x.flags.set(fault.reply().flag.unwrap_or(Flag::UpstreamConnectionTermination));
+    super::count(&on.http().stats, fault);
+    fault.reply().flag.into_iter().for_each(|flag| x.flags.set(flag));
     x.details = match fault {
         Fault::UpstreamReset => "upstream_reset_after_response_started{connection_termination}",
         other => other.reply().details,

@@ -6,20 +6,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use forebay_http::h1::Framing;
-use forebay_http::{Head, Known};
+use forebay_http::{Head, Known, Scheme};
 use forebay_net::Micros;
 use forebay_route::{Forward, RequestView};
 use forebay_telemetry::Http;
 use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
-use crate::conn::Listening;
+use super::upload::Kept;
+use crate::conn::{Listening, Secure};
 use crate::worker::Worker;
 
 /// Who is on the other side of a downstream connection.
 pub(crate) struct Peer {
+    /// The client: by the PROXY header where there was one.
     pub(crate) remote: SocketAddr,
+    /// Where the client connected to: by the PROXY header likewise.
     pub(crate) local: SocketAddr,
+    /// The other end of the socket itself.
+    pub(crate) direct: SocketAddr,
+    /// TLS below, if any.
+    pub(crate) secure: Option<Rc<Secure>>,
     /// The address without port, as it joins `x-forwarded-for`.
     pub(crate) text: Box<str>,
     /// Unique in this process.
@@ -39,13 +46,17 @@ pub(crate) struct Asked {
 pub(crate) struct Exchange {
     pub(crate) req: Head,
     pub(crate) res: Head,
-    /// A request body small enough to have come with its head: kept until the response begins, so that it can be sent again.
-    pub(crate) body: Vec<u8>,
+    /// What of the request's body is kept, so that it can be sent again.
+    pub(crate) body: Kept,
     pub(crate) asked: Asked,
     /// The protocol of an upgrade, lower-case; empty without one.
     pub(crate) upgrade: Vec<u8>,
     pub(crate) redirect_to: Option<Vec<u8>>,
     pub(crate) clocks: Clocks,
+    /// Whether the request comes from inside, and so may ask for tries and clocks by its headers.
+    pub(crate) internal: bool,
+    /// Whether the response says how many tries it took.
+    pub(crate) counts_tries: bool,
     pub(crate) times: Times,
     // What the record tells.
     pub(crate) status: u16,
@@ -59,6 +70,10 @@ pub(crate) struct Exchange {
     pub(crate) route: Option<Arc<str>>,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
+    pub(crate) direct: Option<SocketAddr>,
+    pub(crate) secure: Option<Rc<Secure>>,
+    /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
+    pub(crate) transport_failure: String,
     pub(crate) connection: u64,
     /// Where to record; `None` before the first and after the last word of an exchange.
     pub(crate) open: Option<(Rc<Worker>, Rc<Listening>)>,
@@ -83,11 +98,13 @@ impl Exchange {
         Box::new(Self {
             req: Head::default(),
             res: Head::default(),
-            body: Vec::new(),
+            body: Kept::default(),
             asked: Asked::default(),
             upgrade: Vec::new(),
             redirect_to: None,
             clocks: Clocks::default(),
+            internal: false,
+            counts_tries: false,
             times: Times::default(),
             status: 0,
             flags: Flags::NONE,
@@ -100,6 +117,9 @@ impl Exchange {
             route: None,
             remote: None,
             local: None,
+            direct: None,
+            secure: None,
+            transport_failure: String::new(),
             connection: 0,
             open: None,
         })
@@ -116,7 +136,14 @@ impl Exchange {
         (self.upstream, self.cluster, self.route) = (None, None, None);
         self.remote = Some(peer.remote);
         self.local = Some(peer.local);
+        self.direct = Some(peer.direct);
+        if peer.secure.is_some() {
+            self.req.scheme = Scheme::Https;
+        }
+        self.secure.clone_from(&peer.secure);
+        self.transport_failure.clear();
         self.connection = peer.connection;
+        (self.internal, self.counts_tries) = (false, false);
         self.body.clear();
         self.upgrade.clear();
         if asked.upgrade {
@@ -128,6 +155,11 @@ impl Exchange {
         http.stats.inc(Http::DownstreamRqActive);
         worker.in_flight.set(worker.in_flight.get() + 1);
         self.open = Some((worker.clone(), on.clone()));
+    }
+
+    /// Whether the response tells its client to go elsewhere: the process drains, or the filter chain is no more.
+    pub(crate) fn sends_away(&self, worker: &Worker) -> bool {
+        worker.sends_away() || self.open.as_ref().is_some_and(|(_, on)| on.sends_away())
     }
 
     /// Whether the route or, where it says nothing, the listener allows the upgrade asked for.

@@ -3,22 +3,64 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use forebay_model::Revision;
+use forebay_model::{HttpManager, Revision};
 use forebay_net::{Micros, Timeout};
-use forebay_route::{Matched, Picked};
+use forebay_route::Forward;
 
+use super::wishes::Wishes;
 use crate::fault::Fault;
 use crate::worker::Worker;
 
 /// The deadline of a clock that does not run.
 const OFF: Micros = Micros(u64::MAX);
 
+/// The clocks, in the order in which they are asked when several have run out.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    /// The whole: a route's from the end of the request, a revision's from its beginning.
+    Total,
+    /// A revision's, until the response begins.
+    Start,
+    /// One try, until the response begins.
+    Try,
+    /// Nothing moves within one try.
+    TryIdle,
+    /// The cluster's, from the beginning of a try to the end of its response.
+    Upstream,
+    /// From the request's first byte to the response's last.
+    Stream,
+    /// Until the request has come whole.
+    Request,
+    /// Nothing moves.
+    Idle,
+}
+
+const ALL: [Clock; 8] = [
+    Clock::Total,
+    Clock::Start,
+    Clock::Try,
+    Clock::TryIdle,
+    Clock::Upstream,
+    Clock::Stream,
+    Clock::Request,
+    Clock::Idle,
+];
+
 /// Which clocks run, and until when.
 pub(crate) struct Clocks {
-    total: Micros,
-    start: Micros,
-    idle: Micros,
+    until: [Micros; ALL.len()],
+    /// A revision's time for the whole, which runs from the request's beginning.
+    own_total: Micros,
+    /// The route's, which begins when the request has come whole.
+    total_after: Duration,
     idle_after: Duration,
+    try_after: Duration,
+    try_idle_after: Duration,
+    upstream_after: Duration,
+    /// The request has come whole.
+    whole: bool,
+    /// A connection is there and carries a try.
+    trying: bool,
     /// One for all: set for the nearest deadline, and moved on when it fires for a clock that was moved or stopped.
     alarm: Option<Timeout>,
     /// How long the request may wait for a slot.
@@ -30,10 +72,15 @@ pub(crate) struct Clocks {
 impl Default for Clocks {
     fn default() -> Self {
         Self {
-            total: OFF,
-            start: OFF,
-            idle: OFF,
+            until: [OFF; ALL.len()],
+            own_total: OFF,
+            total_after: Duration::ZERO,
             idle_after: Duration::ZERO,
+            try_after: Duration::ZERO,
+            try_idle_after: Duration::ZERO,
+            upstream_after: Duration::ZERO,
+            whole: false,
+            trying: false,
             alarm: None,
             wait: Duration::ZERO,
             tells: false,
@@ -42,35 +89,52 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// The revision's clocks (facts of its cluster), else the route's, for a request that `began` then.
-    pub(crate) fn new(
+    /// The clocks of a request that `began` then: the revision's (facts of its cluster), the route's, the listener's.
+    pub(super) fn new(
         worker: &Worker,
         began: Micros,
         revision: Option<&Revision>,
-        matched: &Matched<'_>,
+        forward: &Forward,
+        manager: &HttpManager,
+        wishes: &Wishes,
     ) -> Self {
-        let route = match matched.action {
-            Picked::Forward { forward, .. } => forward,
-            _ => return Self::default(),
-        };
         let until = |after: Duration| if after.is_zero() { OFF } else { began.after(after) };
-        let route_total = route.timeout.unwrap_or_default();
-        let route_idle = route.idle_timeout.unwrap_or_default();
-        let mut clocks = match revision {
-            None => Self { total: until(route_total), idle_after: route_idle, ..Self::default() },
-            Some(revision) => Self {
-                total: until(shorter(revision.timeout, route_total)),
-                start: until(revision.response_start_timeout),
-                idle_after: shorter(revision.idle_timeout, route_idle),
-                wait: revision.wait_timeout,
-                tells: true,
-                ..Self::default()
-            },
+        let mut clocks = Self {
+            total_after: wishes.total,
+            idle_after: forward.idle_timeout.unwrap_or(manager.stream_idle_timeout),
+            try_after: wishes.per_try,
+            ..Self::default()
         };
-        clocks.idle = until(clocks.idle_after);
-        let nearest = clocks.nearest();
-        clocks.alarm = (nearest != OFF).then(|| worker.timer.at(nearest));
+        if let Some(retry) = &forward.retry {
+            clocks.try_idle_after = retry.per_try_idle_timeout.unwrap_or_default();
+        }
+        if let Some(revision) = revision {
+            clocks.own_total = until(revision.timeout);
+            clocks.idle_after = shorter(revision.idle_timeout, clocks.idle_after);
+            clocks.wait = revision.wait_timeout;
+            clocks.tells = true;
+            clocks.set(Clock::Start, until(revision.response_start_timeout));
+        }
+        let stream = forward.rare.as_ref().and_then(|rare| rare.max_stream_duration);
+        clocks.set(
+            Clock::Stream,
+            match wishes.stream {
+                // What a call asked for may come to nothing: then its time is up.
+                Some(asked) => began.after(asked),
+                None => until(stream.unwrap_or(manager.max_stream_duration)),
+            },
+        );
+        clocks.set(Clock::Total, clocks.own_total);
+        clocks.set(Clock::Request, until(manager.request_timeout));
+        clocks.set(Clock::Idle, until(clocks.idle_after));
+        clocks.rearm(worker);
         clocks
+    }
+
+    fn set(&mut self, clock: Clock, until: Micros) {
+        if let Some(slot) = self.until.get_mut(clock as usize) {
+            *slot = until;
+        }
     }
 
     /// Ready with the fault of the first clock that ran out.
@@ -79,13 +143,9 @@ impl Clocks {
         while let Some(alarm) = &mut self.alarm {
             ready!(alarm.poll_expired(cx));
             let now = alarm.clock().now();
-            for (until, fault) in [
-                (self.total, Fault::Timeout),
-                (self.start, Fault::ResponseStartLate),
-                (self.idle, Fault::Idle),
-            ] {
+            for (clock, until) in ALL.into_iter().zip(self.until) {
                 if now >= until {
-                    return Poll::Ready(fault);
+                    return Poll::Ready(self.fault(clock));
                 }
             }
             let nearest = self.nearest();
@@ -97,17 +157,97 @@ impl Clocks {
         Poll::Pending
     }
 
-    /// The response began: its own clock stops.
+    /// Envoy's: 408 blames a client that has not said all, 504 whoever does not answer it.
+    fn fault(&self, clock: Clock) -> Fault {
+        match (clock, self.whole) {
+            (Clock::Total, _) => Fault::Timeout,
+            (Clock::Start, _) => Fault::ResponseStartLate,
+            (Clock::Try, _) => Fault::TryLate,
+            (Clock::TryIdle, _) => Fault::TryIdle,
+            (Clock::Upstream, true) => Fault::UpstreamStreamLate,
+            (Clock::Upstream, false) => Fault::UpstreamStreamLateRequest,
+            (Clock::Stream, true) => Fault::StreamLate,
+            (Clock::Stream, false) => Fault::StreamLateRequest,
+            (Clock::Request, _) => Fault::RequestLate,
+            (Clock::Idle, true) => Fault::Idle,
+            (Clock::Idle, false) => Fault::IdleRequest,
+        }
+    }
+
+    /// The request has come whole: its own clock stops, the response's begins.
+    pub(super) fn request_came(&mut self, worker: &Worker) {
+        if std::mem::replace(&mut self.whole, true) {
+            return;
+        }
+        self.set(Clock::Request, OFF);
+        if !self.total_after.is_zero() {
+            let total = worker.clock.tick().after(self.total_after);
+            self.set(Clock::Total, total.min(self.own_total));
+        }
+        if self.trying {
+            self.begin_try(worker);
+        }
+        self.rearm(worker);
+    }
+
+    /// What is left of the response's time; `None`: it has no limit, or has not begun.
+    pub(super) fn left(&self, worker: &Worker) -> Option<Duration> {
+        let until = self.until.get(Clock::Total as usize).copied().filter(|until| *until != OFF)?;
+        Some(Duration::from_micros(until.since(worker.clock.now())))
+    }
+
+    /// A connection is there and carries a try, whose response the cluster gives so long; zero is no limit.
+    pub(super) fn try_began(&mut self, worker: &Worker, upstream: Duration) {
+        self.trying = true;
+        self.upstream_after = upstream;
+        if self.try_idle_after.is_zero() && upstream.is_zero() && self.try_after.is_zero() {
+            return;
+        }
+        let now = worker.clock.tick();
+        let until = |after: Duration| if after.is_zero() { OFF } else { now.after(after) };
+        self.set(Clock::TryIdle, until(self.try_idle_after));
+        self.set(Clock::Upstream, until(upstream));
+        if self.whole {
+            self.begin_try(worker);
+        }
+        self.rearm(worker);
+    }
+
+    /// A try's own clock runs once the request has come whole.
+    fn begin_try(&mut self, worker: &Worker) {
+        if !self.try_after.is_zero() {
+            self.set(Clock::Try, worker.clock.now().after(self.try_after));
+        }
+    }
+
+    /// The try is over, without an answer.
+    pub(super) fn try_ended(&mut self) {
+        self.trying = false;
+        [Clock::Try, Clock::TryIdle, Clock::Upstream].into_iter().for_each(|clock| self.set(clock, OFF));
+    }
+
+    /// The response began.
     pub(crate) fn began(&mut self) {
-        self.start = OFF;
+        self.trying = false;
+        [Clock::Start, Clock::Try].into_iter().for_each(|clock| self.set(clock, OFF));
+    }
+
+    /// The connection is a tunnel now. Only what bounds any stream bounds it: a tunnel has no request and no response that end.
+    pub(crate) fn upgraded(&mut self) {
+        self.set(Clock::Total, self.own_total);
+        [Clock::Request, Clock::TryIdle].into_iter().for_each(|clock| self.set(clock, OFF));
     }
 
     /// Something moved.
     pub(crate) fn moved(&mut self) {
-        if self.idle != OFF
-            && let Some(alarm) = &self.alarm
-        {
-            self.idle = alarm.clock().tick().after(self.idle_after);
+        let Some(alarm) = &self.alarm else { return };
+        let now = alarm.clock().tick();
+        for (clock, after) in [(Clock::Idle, self.idle_after), (Clock::TryIdle, self.try_idle_after)] {
+            if let Some(until) = self.until.get_mut(clock as usize)
+                && *until != OFF
+            {
+                *until = now.after(after);
+            }
         }
     }
 
@@ -117,7 +257,20 @@ impl Clocks {
     }
 
     fn nearest(&self) -> Micros {
-        self.total.min(self.start).min(self.idle)
+        self.until.into_iter().fold(OFF, Ord::min)
+    }
+
+    /// Wakes for the nearest deadline. One that is later than before needs nothing: the alarm looks when it fires.
+    fn rearm(&mut self, worker: &Worker) {
+        let nearest = self.nearest();
+        if nearest == OFF {
+            return;
+        }
+        match &mut self.alarm {
+            None => self.alarm = Some(worker.timer.at(nearest)),
+            Some(alarm) if alarm.deadline().is_none_or(|at| nearest < at) => alarm.reset_at(nearest),
+            Some(_) => {}
+        }
     }
 }
 

@@ -4,19 +4,18 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use forebay_http::h1::{Framing, Persist};
-use forebay_http::{Flow, Up, Version};
+use forebay_http::Flow;
 use forebay_net::{Guard, Phase};
 use forebay_route::Matched;
 use forebay_telemetry::Http;
 
 use super::client::Client;
 use super::state::Exchange;
-use super::{After, Answered, hygiene, record, relay};
+use super::{After, Answered, hygiene, record, relay, websocket};
 use crate::conn::Listening;
 use crate::worker::Worker;
 
-/// Answers 101 and joins the two connections. The upgraded connection keeps its slot and its clocks: Knative's
+/// Answers 101 (in HTTP/2: 200) and joins the two connections. The upgraded connection keeps its slot and its clocks: Knative's
 /// `timeoutSeconds` ends it as it ends any request.
 pub(super) async fn run<C: Client>(
     worker: &Rc<Worker>,
@@ -31,11 +30,13 @@ pub(super) async fn run<C: Client>(
     hygiene::response_ops(&mut x.res, matched);
     x.res.push(b"connection", b"upgrade");
     x.res.push(b"upgrade", &protocol);
-    let Up::H1(leg) = &mut answered.up else { return relay::gone(worker, x, client) };
-    if client.respond(&x.res, Framing::None, Persist::Default, Version::H11).is_err() || !client.tunnel() {
+    websocket::answer(x);
+    let leg = &mut answered.tried.up;
+    if client.open_tunnel(&x.res).is_err() {
         return relay::gone(worker, x, client);
     }
     leg.tunnel();
+    x.clocks.upgraded();
     let stats = &on.http().stats;
     stats.inc(Http::DownstreamCxUpgradesTotal);
     stats.inc(Http::DownstreamCxUpgradesActive);
@@ -65,7 +66,7 @@ pub(super) async fn run<C: Client>(
     on.http().stats.dec(Http::DownstreamCxUpgradesActive);
     (x.bytes_in, x.bytes_out) = (there.bytes, back.bytes);
     record::finish(worker, x);
-    answered.keep_alive = false;
+    answered.tried.keep_alive = false;
     After::Close
 }
 

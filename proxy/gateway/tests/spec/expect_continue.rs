@@ -41,3 +41,25 @@ fn an_unexpected_body_that_came_along_is_taken_without_a_word() {
     client.send(format!("{HEAD}hi"));
     assert_eq!(client.response().status, 200);
 }
+
+#[test]
+fn a_client_of_http2_is_told_to_go_on_as_well() {
+    use bytes::Bytes;
+    use std::future::poll_fn;
+    let backend = Backend::echoing_path();
+    let world = to(&[backend.address]).start();
+    let whole = world.runtime.block_on(async {
+        let mut send = super::h2c::connect(world.address).await;
+        let mut request = super::h2c::request("POST", "/expected");
+        request.headers_mut().insert("expect", http::HeaderValue::from_static("100-continue"));
+        request.headers_mut().insert("content-length", http::HeaderValue::from_static("2"));
+        let (mut response, mut body) = send.send_request(request, false).unwrap();
+        let interim = poll_fn(|cx| response.poll_informational(cx)).await.unwrap().unwrap();
+        assert_eq!(interim.status(), 100);
+        body.send_data(Bytes::from("hi"), true).unwrap();
+        super::h2c::whole(response).await.unwrap()
+    });
+    assert_eq!((whole.status, &*whole.body), (200, &b"/expected"[..]));
+    let request = backend.request();
+    assert_eq!((request.header("expect"), &*request.body), (None, &b"hi"[..]));
+}

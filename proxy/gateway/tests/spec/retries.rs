@@ -57,3 +57,22 @@ fn a_post_that_was_read_is_not_sent_twice() {
     assert_eq!(client.response().status, 503);
     assert_eq!(backend.requests().len(), 2);
 }
+
+#[test]
+fn a_small_body_is_sent_again_when_the_pooled_connection_was_dead() {
+    let backend = Backend::start(|mut conn| {
+        // The first of each connection is answered, so that it is pooled; the second finds it dead.
+        if let Some(request) = conn.request() {
+            conn.answer(request.path());
+        }
+        conn.request_head();
+    });
+    let world = to(&[backend.address]).start();
+    let mut client = world.connect();
+    client.get("/1");
+    client.send("PUT /2 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi");
+    assert_eq!(client.response().text(), "/2");
+    let requests = backend.requests();
+    assert_eq!((requests.len(), &*requests[1].body), (2, &b"hi"[..]), "{requests:?}");
+    assert_eq!(backend.connections(), 2);
+}

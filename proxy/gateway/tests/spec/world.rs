@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use forebay_gateway::{Config, Gateway, Target, Xds};
+use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::type_url;
 use forebay_xds_server::{Listener, Store, serve};
 use tokio::sync::oneshot;
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::background::Background;
 use super::client::Client;
-use super::resources::{self, Manager, Revision, Route, VirtualHost};
+use super::resources::{self, Listener as Listening, Manager, Revision, Route, VirtualHost};
 
 /// Nothing in these tests takes as long; whoever waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,7 +25,9 @@ pub struct Setup {
     revision: Option<Revision>,
     h2c: bool,
     manager: Manager,
+    cluster: Box<dyn Fn(&mut Cluster)>,
     hosts: Vec<VirtualHost>,
+    listener: Box<dyn Fn(&mut Listening)>,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -35,7 +38,9 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         revision: None,
         h2c: false,
         manager: resources::manager(),
+        cluster: Box::new(|_| {}),
         hosts: Vec::new(),
+        listener: Box::new(|_| {}),
     }
 }
 
@@ -57,6 +62,18 @@ impl Setup {
 
     pub fn manager(mut self, change: impl FnOnce(&mut Manager)) -> Self {
         change(&mut self.manager);
+        self
+    }
+
+    /// Changes the listener itself.
+    pub fn listener(mut self, change: impl Fn(&mut Listening) + 'static) -> Self {
+        self.listener = Box::new(change);
+        self
+    }
+
+    /// A change of the cluster.
+    pub fn cluster(mut self, change: impl Fn(&mut Cluster) + 'static) -> Self {
+        self.cluster = Box::new(change);
         self
     }
 
@@ -119,10 +136,12 @@ impl Setup {
 
 fn publish(store: &Store, setup: &Setup) {
     store.batch(|batch| {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        batch.set(type_url::LISTENER, "gateway", &resources::listener(listen, &setup.manager));
+        let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &setup.manager);
+        (setup.listener)(&mut listener);
+        batch.set(type_url::LISTENER, "gateway", &listener);
         batch.set(type_url::ROUTE, "services", &resources::routes(setup.hosts.clone()));
-        let cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
+        let mut cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
+        (setup.cluster)(&mut cluster);
         batch.set(type_url::CLUSTER, "backend", &cluster);
         batch.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", &setup.endpoints));
     });
@@ -185,6 +204,24 @@ impl World {
         store.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", at));
     }
 
+    /// The listener is what `change` makes of the plain one from now on; returns when the gateway has taken it.
+    pub fn set_listener(&self, change: impl FnOnce(&mut Listening)) {
+        let mut listener = resources::listener("127.0.0.1:0".parse().unwrap(), &self.setup.manager);
+        change(&mut listener);
+        let before = self.version();
+        self.control.store.set(type_url::LISTENER, "gateway", &listener);
+        until("the gateway took the listener", || self.version() != before);
+    }
+
+    /// What the gateway says of its listener: how it stands, and what it is.
+    fn version(&self) -> String {
+        let dump = self.admin("GET", "/config_dump");
+        let from = dump.find("ListenersConfigDump").map_or("", |at| &dump[at..]);
+        let until = from.find("RoutesConfigDump").unwrap_or(from.len());
+        let ages = from[..until].lines().filter(|line| !line.contains("\"age\""));
+        ages.collect()
+    }
+
     /// All hosts are these from now on.
     pub fn set_hosts(&self, hosts: Vec<VirtualHost>) {
         self.control.store.set(type_url::ROUTE, "services", &resources::routes(hosts));
@@ -225,6 +262,11 @@ impl World {
         let prefix = format!("{name}: ");
         let stats = self.admin("GET", "/stats");
         stats.lines().find_map(|line| line.strip_prefix(&prefix)).map_or(0, |n| n.parse().unwrap())
+    }
+
+    /// What the listener's statistics begin with.
+    pub fn listener(&self) -> String {
+        format!("listener.{}_{}", self.address.ip(), self.address.port())
     }
 
     /// Ends the gateway in the background.

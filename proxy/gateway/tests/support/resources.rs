@@ -14,11 +14,13 @@ use forebay_proto::envoy::extensions::upstreams::http::v3 as http;
 use forebay_proto::google::protobuf::{Any, BoolValue, Duration, Struct, Value, value::Kind};
 use prost::{Message, Name};
 
+pub use c::Cluster;
 pub use forebay_proto::envoy::config::core::v3::HeaderValueOption;
 pub use hcm::HttpConnectionManager as Manager;
+pub use l::Listener;
 pub use r::{Route, VirtualHost};
 
-fn any<M: Message + Name>(message: &M) -> Any {
+pub fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
@@ -94,6 +96,14 @@ pub fn listener(at: SocketAddr, manager: &Manager) -> l::Listener {
     }
 }
 
+/// A listener filter.
+pub fn listener_filter<M: Message + Name>(message: &M) -> l::ListenerFilter {
+    l::ListenerFilter {
+        config_type: Some(l::listener_filter::ConfigType::TypedConfig(any(message))),
+        ..Default::default()
+    }
+}
+
 /// The routes of all hosts.
 pub fn routes(virtual_hosts: Vec<VirtualHost>) -> r::RouteConfiguration {
     r::RouteConfiguration { name: "services".to_owned(), virtual_hosts, ..Default::default() }
@@ -128,6 +138,29 @@ pub fn forward(cluster: &str) -> r::route::Action {
         }],
         ..Default::default()
     })
+}
+
+/// The same with a change.
+pub fn forward_with(cluster: &str, change: impl FnOnce(&mut r::RouteAction)) -> r::route::Action {
+    let mut action = forward(cluster);
+    if let r::route::Action::Route(action) = &mut action {
+        change(action);
+    }
+    action
+}
+
+/// Bytes of a body that may be kept.
+pub fn limit_body(route: &mut Route, bytes: u64) {
+    route.request_body_buffer_limit = Some(forebay_proto::google::protobuf::UInt64Value { value: bytes });
+}
+
+/// A header that has to be there.
+pub fn header_is_there(name: &str) -> r::HeaderMatcher {
+    r::HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(r::header_matcher::HeaderMatchSpecifier::PresentMatch(true)),
+        ..Default::default()
+    }
 }
 
 /// A header that is set, whatever was there.

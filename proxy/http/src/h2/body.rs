@@ -25,6 +25,11 @@ impl Incoming {
         Self { stream, piece: Bytes::new(), trailers: None }
     }
 
+    /// A body that has ended.
+    pub(super) fn none() -> Self {
+        Self { stream: None, piece: Bytes::new(), trailers: None }
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.stream.is_none()
     }

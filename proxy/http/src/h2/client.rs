@@ -21,8 +21,24 @@ pub struct ClientStream {
 }
 
 impl ClientStream {
+    /// Opens a stream for an upgrade of HTTP/1.1: an extended CONNECT (RFC 8441), which is answered by 200 instead of 101.
+    pub fn open_tunnel(
+        send: &mut SendRequest<Bytes>,
+        head: &Head,
+        protocol: &str,
+    ) -> Result<Self, h2::Error> {
+        let mut request = Self::request(head)?;
+        *request.method_mut() = http::Method::CONNECT;
+        request.extensions_mut().insert(h2::ext::Protocol::from(protocol));
+        Self::send(send, request, false)
+    }
+
     /// Opens a stream with this request; the handle must be ready.
     pub fn open(send: &mut SendRequest<Bytes>, head: &Head, end: bool) -> Result<Self, h2::Error> {
+        Self::send(send, Self::request(head)?, end)
+    }
+
+    fn request(head: &Head) -> Result<http::Request<()>, h2::Error> {
         let mut request = http::Request::new(());
         *request.method_mut() = http::Method::from_bytes(head.method()).unwrap_or(http::Method::GET);
         let scheme = match head.scheme {
@@ -37,6 +53,10 @@ impl ClientStream {
         // Both were parsed before; what the `http` crate still refuses is answered as an upstream protocol error.
         *request.uri_mut() = uri.map_err(|_| h2::Error::from(h2::Reason::PROTOCOL_ERROR))?;
         *request.headers_mut() = convert::fields(head);
+        Ok(request)
+    }
+
+    fn send(send: &mut SendRequest<Bytes>, request: http::Request<()>, end: bool) -> Result<Self, h2::Error> {
         let (response, stream) = send.send_request(request, end)?;
         Ok(Self {
             response: Some(response),

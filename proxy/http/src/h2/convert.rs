@@ -32,7 +32,9 @@ pub(super) fn request(
 ) -> Result<Framing, BadRequest> {
     head.clear();
     head.version = Version::H2;
-    if parts.method == http::Method::CONNECT {
+    // Extended CONNECT (RFC 8441) is an upgrade, and from here on looks like one of HTTP/1.1.
+    let protocol = parts.extensions.get::<h2::ext::Protocol>();
+    if parts.method == http::Method::CONNECT && protocol.is_none() {
         return Err(BadRequest::Connect);
     }
     if parts.uri.scheme_str().is_some_and(|s| s.eq_ignore_ascii_case("https")) {
@@ -53,11 +55,17 @@ pub(super) fn request(
     if !(path.starts_with('/') || path == "*" && parts.method == http::Method::OPTIONS) {
         return Err(BadRequest::Path);
     }
-    head.set_request(parts.method.as_str().as_bytes(), path.as_bytes(), authority);
+    let method = if protocol.is_some() { "GET" } else { parts.method.as_str() };
+    head.set_request(method.as_bytes(), path.as_bytes(), authority);
     if parts.headers.len() > limit {
         return Err(BadRequest::TooManyHeaders);
     }
     copy_fields(&parts.headers, head);
+    if let Some(protocol) = protocol {
+        head.push(b"connection", b"upgrade");
+        head.push(b"upgrade", protocol.as_str().as_bytes());
+        return Ok(Framing::None);
+    }
     if end {
         return Ok(Framing::None);
     }

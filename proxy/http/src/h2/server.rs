@@ -19,6 +19,8 @@ pub struct ServerStream {
     respond: SendResponse<Bytes>,
     outgoing: Outgoing,
     started: bool,
+    /// What comes after the head of an extended CONNECT: the tunnel's bytes, once there is one.
+    tunnel: Option<Incoming>,
 }
 
 impl ServerStream {
@@ -31,15 +33,27 @@ impl ServerStream {
     ) -> (Self, Result<Framing, BadRequest>) {
         let (parts, body) = request.into_parts();
         let framing = convert::request(&parts, body.is_end_stream(), headers, head);
-        (
-            Self {
-                incoming: Incoming::new(body),
-                respond,
-                outgoing: Outgoing { stream: None },
-                started: false,
-            },
-            framing,
-        )
+        let (incoming, tunnel) = match parts.extensions.get::<h2::ext::Protocol>() {
+            Some(_) => (Incoming::none(), Some(Incoming::new(body))),
+            None => (Incoming::new(body), None),
+        };
+        let outgoing = Outgoing { stream: None };
+        (Self { incoming, respond, outgoing, started: false, tunnel }, framing)
+    }
+
+    /// Whether the request is an extended CONNECT (RFC 8441).
+    pub fn asks_for_tunnel(&self) -> bool {
+        self.tunnel.is_some()
+    }
+
+    /// Says yes to an extended CONNECT, by 200 where HTTP/1.1 says 101; from here on bodies are the tunnel's bytes.
+    pub fn open_tunnel(&mut self, head: &Head) -> io::Result<()> {
+        let mut response = http::Response::new(());
+        *response.headers_mut() = convert::fields(head);
+        self.started = true;
+        self.outgoing.stream = Some(self.respond.send_response(response, false).map_err(into_io)?);
+        self.incoming = self.tunnel.take().unwrap_or_else(Incoming::none);
+        Ok(())
     }
 
     /// Begins the response.

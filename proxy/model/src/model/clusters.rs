@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::HashMap;
-use forebay_balance::{Bounds, Capacity, Endpoints, Gate};
+use forebay_balance::{Bounds, Breakers, Capacity, Endpoints, Gate};
 use forebay_proto::envoy::config::cluster::v3 as pb;
 use forebay_route::ClusterIx;
 
@@ -257,7 +257,9 @@ impl Model {
         let cluster = match same {
             Some(before) => before.clone(),
             None => {
-                let cluster = Arc::new(Cluster { config, gate, endpoints });
+                let breakers =
+                    before.as_ref().map_or_else(Arc::<Breakers>::default, |before| before.breakers.clone());
+                let cluster = Arc::new(Cluster { config, gate, endpoints, breakers });
                 fx.update.clusters.push((entry.ix, Some(cluster.clone())));
                 cluster
             }
@@ -273,12 +275,17 @@ impl Model {
     pub(super) fn seat_members(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
         let Some(entry) = self.clusters.entries.get_mut(name) else { return };
         let Some(active) = entry.active.as_mut() else { return };
-        let Cluster { config, gate, endpoints } = &*active.cluster;
+        let Cluster { config, gate, endpoints, breakers } = &*active.cluster;
         let (new, ready) = seat(Some(endpoints), members, endpoints.limit(), gate, config);
         if same_endpoints(endpoints, &new) {
             return;
         }
-        let cluster = Arc::new(Cluster { config: config.clone(), gate: gate.clone(), endpoints: new });
+        let cluster = Arc::new(Cluster {
+            config: config.clone(),
+            gate: gate.clone(),
+            endpoints: new,
+            breakers: breakers.clone(),
+        });
         fx.update.open_later(gate.clone(), capacity(config, ready));
         fx.update.clusters.push((entry.ix, Some(cluster.clone())));
         active.cluster = cluster;
@@ -309,6 +316,7 @@ fn same_endpoints(a: &Endpoints, b: &Endpoints) -> bool {
     a.limit() == b.limit()
         && a.list().len() == b.list().len()
         && a.list().iter().zip(b.list()).all(|(a, b)| Arc::ptr_eq(a, b))
+        && a.weighs_like(b)
 }
 
 /// What Envoy's circuit breaker for requests lets through.

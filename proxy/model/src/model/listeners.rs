@@ -1,7 +1,7 @@
 //! LDS: listeners, and their wait for routes. Knows nothing of what is in a route.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashSet};
 use forebay_proto::envoy::config::listener::v3 as pb;
@@ -32,7 +32,7 @@ struct Entry {
 struct Version {
     held: Held,
     listener: Arc<Listener>,
-    routes: Source,
+    routes: Vec<Source>,
 }
 
 /// Where a version's routes come from, and what it therefore keeps alive.
@@ -45,6 +45,8 @@ struct Warming {
     version: Version,
     /// When the wait is over; `None` is never.
     until: Option<Instant>,
+    /// Routes that do not exist: they are not waited for.
+    absent: Vec<Arc<str>>,
 }
 
 impl Listeners {
@@ -60,11 +62,12 @@ impl Listeners {
     pub(super) fn warming(&self) -> impl Iterator<Item = (&Arc<str>, &Held, String)> {
         self.entries.iter().filter_map(|(name, entry)| {
             let version = &entry.warming.as_ref()?.version;
-            let reason = match &version.routes {
-                Source::Rds(routes) => format!("waits for route configuration {routes:?}"),
-                Source::Inline(_) => String::new(),
+            let waits = |source: &Source| match source {
+                Source::Rds(routes) => Some(format!("{routes:?}")),
+                Source::Inline(_) => None,
             };
-            Some((name, &version.held, reason))
+            let routes: Vec<String> = version.routes.iter().filter_map(waits).collect();
+            Some((name, &version.held, format!("waits for route configuration {}", routes.join(", "))))
         })
     }
 
@@ -93,27 +96,32 @@ impl Model {
         body.check_name(&message.name)?;
         let ReadListener { listener, routes } = read::listener(&message, &mut self.names)?;
         let name = listener.name.clone();
-        let (routes, wait) = match routes {
-            Routes::Rds { name, wait } => (Source::Rds(name), wait),
-            Routes::Inline { hosts } => (Source::Inline(hosts), None),
-        };
+        // As long as the most patient of its sources; `None` is for ever.
+        let mut wait = Some(Duration::ZERO);
+        let mut sources = Vec::with_capacity(routes.len());
+        for routes in routes {
+            sources.push(match routes {
+                Routes::Rds { name, wait: own } => {
+                    wait = wait.zip(own).map(|(a, b)| a.max(b));
+                    Source::Rds(name)
+                }
+                Routes::Inline { hosts } => Source::Inline(hosts),
+            });
+        }
         let version = Version {
             held: Held::new(body.version, body.bytes, fx.now),
             listener: Arc::new(listener),
-            routes,
+            routes: sources,
         };
         self.keep(&version.routes);
-        let ready = match &version.routes {
-            Source::Rds(routes) => self.routes.table(routes).is_some(),
-            Source::Inline(_) => true,
-        };
+        let ready = self.have(&version.routes, &[]);
         let entry = self.listeners.entries.entry(name.clone()).or_insert(Entry {
             origin,
             active: None,
             warming: None,
         });
         let until = wait.map(|wait| fx.now + wait);
-        let replaced = entry.warming.replace(Warming { version, until });
+        let replaced = entry.warming.replace(Warming { version, until, absent: Vec::new() });
         if let Some(until) = until
             && !ready
         {
@@ -157,7 +165,8 @@ impl Model {
 
     /// The routes that listeners waited for are there, or will not come.
     pub(super) fn routes_settled(&mut self, routes: &str, fx: &mut Effects) {
-        let waits = |entry: &Entry| matches!(&entry.warming, Some(Warming { version: Version { routes: Source::Rds(name), .. }, .. }) if **name == *routes);
+        let is = |source: &Source| matches!(source, Source::Rds(name) if **name == *routes);
+        let waits = |entry: &Entry| entry.warming.as_ref().is_some_and(|w| w.version.routes.iter().any(is));
         let ready: Vec<_> = self
             .listeners
             .entries
@@ -166,8 +175,20 @@ impl Model {
             .map(|(name, _)| name.clone())
             .collect();
         for name in ready {
-            self.activate_listener(&name, fx);
+            if self.routes.table(routes).is_none()
+                && let Some(warming) = self.waiting(&name)
+            {
+                warming.absent.push(routes.into());
+            }
+            let all = |w: &Warming| self.have(&w.version.routes, &w.absent);
+            if self.listeners.entries.get(&name).and_then(|entry| entry.warming.as_ref()).is_some_and(all) {
+                self.activate_listener(&name, fx);
+            }
         }
+    }
+
+    fn waiting(&mut self, name: &str) -> Option<&mut Warming> {
+        self.listeners.entries.get_mut(name)?.warming.as_mut()
     }
 
     /// A listener's wait is over, if it still waits.
@@ -195,17 +216,29 @@ impl Model {
         }
     }
 
-    fn keep(&mut self, source: &Source) {
-        match source {
-            Source::Rds(routes) => self.wanted_routes.add(routes),
-            Source::Inline(hosts) => hosts.iter().for_each(|host| hold(&mut self.names, host)),
+    /// Whether all routes are there that exist.
+    fn have(&self, sources: &[Source], absent: &[Arc<str>]) -> bool {
+        sources.iter().all(|source| match source {
+            Source::Rds(routes) => self.routes.table(routes).is_some() || absent.contains(routes),
+            Source::Inline(_) => true,
+        })
+    }
+
+    fn keep(&mut self, sources: &[Source]) {
+        for source in sources {
+            match source {
+                Source::Rds(routes) => self.wanted_routes.add(routes),
+                Source::Inline(hosts) => hosts.iter().for_each(|host| hold(&mut self.names, host)),
+            }
         }
     }
 
-    fn let_go(&mut self, source: &Source) {
-        match source {
-            Source::Rds(routes) => self.wanted_routes.remove(routes),
-            Source::Inline(hosts) => hosts.iter().for_each(|host| release(&mut self.names, host)),
+    fn let_go(&mut self, sources: &[Source]) {
+        for source in sources {
+            match source {
+                Source::Rds(routes) => self.wanted_routes.remove(routes),
+                Source::Inline(hosts) => hosts.iter().for_each(|host| release(&mut self.names, host)),
+            }
         }
     }
 }

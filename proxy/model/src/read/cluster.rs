@@ -1,4 +1,4 @@
-//! `cluster.v3.Cluster`: static, EDS and DNS clusters without TLS.
+//! `cluster.v3.Cluster`: static, EDS and DNS clusters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use super::http_options::requests_per_connection;
 use super::invalid::{Invalid, Rule};
 use super::revision::revision;
 use super::scalar::{choice, duration, number};
-use super::transport::plain;
-use crate::cluster::{Balance, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Limits};
+use super::transport;
+use crate::cluster::{Balance, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Limits, RetryBudget};
 use crate::names::Names;
 
 /// Envoy's default for one connection attempt.
@@ -65,7 +65,7 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
     if name.is_empty() {
         return Err(at.field("name").refuse(Rule::Empty));
     }
-    plain(&at.field("transport_socket"), transport_socket)?;
+    let tls = transport::client(&at.field("transport_socket"), transport_socket, names)?;
     if let Some(common) = common_lb_config {
         locality(&at.field("common_lb_config"), common)?;
     }
@@ -99,8 +99,11 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         max_connection_duration: options.max_connection_duration,
         max_requests_per_connection: options.max_requests_per_connection.or(per_connection),
         discovery: found.discovery,
-        limits: limits(&at.field("circuit_breakers"), circuit_breakers)?,
+        max_stream_duration: options.max_stream_duration,
+        limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::Default)?,
+        high_limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::High)?,
         balance: balance(&at, *lb_policy, load_balancing_policy)?,
+        tls,
         name,
     };
     Ok(Read { config, assignment: found.assignment, wait: found.wait })
@@ -207,9 +210,14 @@ fn dns(at: &At<'_>, message: &pb::Cluster, hosts: Vec<super::address::HostPort>)
     })
 }
 
-fn limits(at: &At<'_>, breakers: &Option<pb::CircuitBreakers>) -> Result<Limits, Invalid> {
+fn limits(
+    at: &At<'_>,
+    breakers: &Option<pb::CircuitBreakers>,
+    of: core::RoutingPriority,
+) -> Result<Limits, Invalid> {
     let mut limits = Limits::default();
     let Some(breakers) = breakers else { return Ok(limits) };
+    let mut found = false;
     fields!(at, breakers => pb::CircuitBreakers {
         read: [thresholds],
         harmless: [],
@@ -219,14 +227,16 @@ fn limits(at: &At<'_>, breakers: &Option<pb::CircuitBreakers>) -> Result<Limits,
     for (index, threshold) in thresholds.iter().enumerate() {
         let at = list.index(index);
         fields!(at, threshold => pb::circuit_breakers::Thresholds {
-            read: [priority, max_connections, max_pending_requests, max_requests, max_retries],
-            harmless: [track_remaining, max_connection_pools],
-            refused: [retry_budget],
+            read: [priority, max_connections, max_pending_requests, max_requests, max_retries, retry_budget],
+            // Gauges of what is left.
+            harmless: [track_remaining],
+            refused: [max_connection_pools],
         });
-        // Routes of high priority are refused, so their limits are nobody's.
-        if *priority != core::RoutingPriority::Default as i32 {
+        // The first of a priority counts.
+        if *priority != of as i32 || found {
             continue;
         }
+        found = true;
         let any = 0..=u32::MAX;
         let set = |limit: &mut u32, value| {
             number(at.field("max"), value, any.clone()).map(|n| *limit = n.unwrap_or(*limit))
@@ -235,8 +245,29 @@ fn limits(at: &At<'_>, breakers: &Option<pb::CircuitBreakers>) -> Result<Limits,
         set(&mut limits.max_pending_requests, max_pending_requests)?;
         set(&mut limits.max_requests, max_requests)?;
         set(&mut limits.max_retries, max_retries)?;
+        limits.retry_budget =
+            retry_budget.as_ref().map(|message| budget(&at.field("retry_budget"), message)).transpose()?;
     }
     Ok(limits)
+}
+
+fn budget(
+    at: &At<'_>,
+    message: &pb::circuit_breakers::thresholds::RetryBudget,
+) -> Result<RetryBudget, Invalid> {
+    fields!(at, message => pb::circuit_breakers::thresholds::RetryBudget {
+        read: [budget_percent, min_retry_concurrency],
+        harmless: [],
+        refused: [budget_interval],
+    });
+    // Envoy's defaults: a fifth, and three.
+    let percent = budget_percent.as_ref().map_or(20.0, |percent| percent.value);
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(at.field("budget_percent").unsupported(percent));
+    }
+    let min = number(at.field("min_retry_concurrency"), min_retry_concurrency, 0..=u32::MAX)?;
+    // Between 0 and 10,000, as checked.
+    Ok(RetryBudget { percent_hundredths: (percent * 100.0) as u32, min_concurrency: min.unwrap_or(3) })
 }
 
 fn balance(

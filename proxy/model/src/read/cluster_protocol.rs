@@ -35,6 +35,7 @@ pub(crate) struct Spoken {
     pub(crate) idle_timeout: Duration,
     pub(crate) max_connection_duration: Duration,
     pub(crate) max_requests_per_connection: Option<u32>,
+    pub(crate) max_stream_duration: Duration,
 }
 
 /// Reads what a cluster speaks. The extension wins: where it is there, the older fields say nothing.
@@ -72,6 +73,7 @@ impl Default for Spoken {
             idle_timeout: IDLE,
             max_connection_duration: Duration::ZERO,
             max_requests_per_connection: None,
+            max_stream_duration: Duration::ZERO,
         }
     }
 }
@@ -138,16 +140,18 @@ fn common(
 ) -> Result<(), Invalid> {
     let Some(options) = options else { return Ok(()) };
     fields!(at, options => core::HttpProtocolOptions {
-        read: [idle_timeout, max_connection_duration, max_requests_per_connection],
+        read: [idle_timeout, max_connection_duration, max_requests_per_connection, max_stream_duration],
         harmless: [
             // Responses of our own upstreams are bounded by our own limits.
             max_headers_count, max_response_headers_kb, max_connection_duration_jitter, headers_with_underscores_action,
         ],
-        refused: [max_stream_duration],
+        refused: [],
     });
     spoken.idle_timeout = duration(at.field("idle_timeout"), idle_timeout)?.unwrap_or(IDLE);
     spoken.max_connection_duration =
         duration(at.field("max_connection_duration"), max_connection_duration)?.unwrap_or_default();
     spoken.max_requests_per_connection = requests_per_connection(at, max_requests_per_connection)?;
+    spoken.max_stream_duration =
+        duration(at.field("max_stream_duration"), max_stream_duration)?.unwrap_or_default();
     Ok(())
 }

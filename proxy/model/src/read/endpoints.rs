@@ -1,5 +1,6 @@
-//! `endpoint.v3.ClusterLoadAssignment`: who serves a cluster, in one priority.
+//! `endpoint.v3.ClusterLoadAssignment`: who serves a cluster.
 
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::at::At;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
 use super::scalar::{choice, number};
+use super::tiers::{OVERPROVISIONING, Tier, shares};
 
 /// Who serves a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,33 +35,42 @@ pub(crate) struct Member {
 
 /// Reads an assignment whose addresses are numbers.
 pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Assignment, Invalid> {
-    let mut healthy: Vec<Member> = Vec::new();
-    let mut degraded: Vec<Member> = Vec::new();
+    let mut tiers: BTreeMap<u32, Tier> = BTreeMap::new();
+    let mut seen = HashSet::new();
     walk(at, message, |at, found| {
-        let Found { status, weight, address } = found;
+        let Found { status, weight, priority, address } = found;
         let address = socket(&at.field("address"), address, false)?;
-        let member = |draining| Member { address, weight, draining };
+        if !seen.insert(address) {
+            return Ok(());
+        }
+        let member = Member { address, weight, draining: status == HealthStatus::Draining };
+        let tier = tiers.entry(priority).or_default();
+        tier.total += 1;
         match status {
-            HealthStatus::Unknown | HealthStatus::Healthy => healthy.push(member(false)),
-            HealthStatus::Draining => healthy.push(member(true)),
-            HealthStatus::Degraded => degraded.push(member(false)),
+            HealthStatus::Unknown | HealthStatus::Healthy => tier.healthy.push(member),
+            HealthStatus::Draining => tier.draining.push(member),
+            HealthStatus::Degraded => tier.degraded.push(member),
             HealthStatus::Unhealthy | HealthStatus::Timeout => {}
         }
         Ok(())
     })?;
-    // Degraded endpoints are Envoy's reserve: used when nobody better is there.
-    if healthy.iter().all(|member| member.draining) {
-        healthy.append(&mut degraded);
-    }
-    let mut seen = std::collections::HashSet::with_capacity(healthy.len());
-    healthy.retain(|member| seen.insert(member.address));
-    Ok(Assignment { cluster_name: message.cluster_name.as_str().into(), members: healthy.into() })
+    let policy = message.policy.as_ref();
+    let factor = number(
+        at.field("policy").field("overprovisioning_factor"),
+        &policy.and_then(|policy| policy.overprovisioning_factor),
+        1..=u32::MAX,
+    )?;
+    let members = shares(tiers.into_values().collect(), factor.unwrap_or(OVERPROVISIONING));
+    Ok(Assignment { cluster_name: message.cluster_name.as_str().into(), members: members.into() })
 }
 
 /// Reads an assignment whose addresses are names to be resolved.
 pub(crate) fn hosts(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<Vec<HostPort>, Invalid> {
     let mut hosts = Vec::new();
     walk(at, message, |at, found| {
+        if found.priority > 0 {
+            return Err(at.unsupported(format_args!("priority {} of a name", found.priority)));
+        }
         hosts.push(host_port(&at.field("address"), found.address)?);
         Ok(())
     })?;
@@ -70,6 +81,8 @@ pub(crate) fn hosts(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<
 struct Found<'p> {
     status: HealthStatus,
     weight: u32,
+    /// 0 is the best.
+    priority: u32,
     address: &'p Option<Address>,
 }
 
@@ -87,24 +100,25 @@ fn walk(
     if let Some(policy) = policy {
         let at = at.field("policy");
         fields!(at, policy => pb::cluster_load_assignment::Policy {
-            read: [],
-            // They share the load among priorities, of which there is one.
-            harmless: [overprovisioning_factor, weighted_priority_health],
-            refused: [drop_overloads, endpoint_stale_after],
+            read: [overprovisioning_factor],
+            harmless: [],
+            refused: [drop_overloads, endpoint_stale_after, weighted_priority_health],
         });
+        // Read where the load is shared.
+        let _ = overprovisioning_factor;
     }
     let list = at.field("endpoints");
     for (index, locality) in endpoints.iter().enumerate() {
         let at = list.index(index);
         fields!(at, locality => pb::LocalityLbEndpoints {
-            read: [lb_endpoints],
+            read: [lb_endpoints, priority],
             // Localities are told apart only by policies that are refused where a cluster asks for them.
             harmless: [locality, metadata, load_balancing_weight, proximity],
-            refused: [priority, lb_config],
+            refused: [lb_config],
         });
         let list = at.field("lb_endpoints");
         for (index, endpoint) in lb_endpoints.iter().enumerate() {
-            lb_endpoint(&list.index(index), endpoint, &mut each)?;
+            lb_endpoint(&list.index(index), endpoint, *priority, &mut each)?;
         }
     }
     Ok(())
@@ -113,6 +127,7 @@ fn walk(
 fn lb_endpoint(
     at: &At<'_>,
     endpoint: &pb::LbEndpoint,
+    priority: u32,
     each: &mut impl FnMut(&At<'_>, Found<'_>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     fields!(at, endpoint => pb::LbEndpoint {
@@ -131,7 +146,7 @@ fn lb_endpoint(
                 harmless: [health_check_config, hostname, observability_name],
                 refused: [additional_addresses],
             });
-            each(&at, Found { status, weight, address })
+            each(&at, Found { status, weight, priority, address })
         }
         Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => {
             Err(at.field("endpoint_name").unsupported(name))

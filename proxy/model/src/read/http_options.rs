@@ -8,7 +8,7 @@ use super::at::At;
 use super::fields::fields;
 use super::invalid::Invalid;
 use super::scalar::{choice, duration, number};
-use crate::cluster::Http2;
+use crate::cluster::{Http2, Keepalive};
 use crate::http_manager::Underscores;
 
 /// Envoy's default for idle connections.
@@ -94,7 +94,10 @@ pub(crate) fn http2(at: &At<'_>, options: &Option<core::Http2ProtocolOptions>) -
     let default = Http2::default();
     let Some(options) = options else { return Ok(default) };
     fields!(at, options => core::Http2ProtocolOptions {
-        read: [max_concurrent_streams, initial_stream_window_size, initial_connection_window_size],
+        read: [
+            max_concurrent_streams, initial_stream_window_size, initial_connection_window_size, connection_keepalive,
+            allow_connect,
+        ],
         harmless: [
             // Defences against floods have our own limits.
             max_outbound_frames, max_outbound_control_frames, max_consecutive_inbound_frames_with_empty_payload,
@@ -103,9 +106,7 @@ pub(crate) fn http2(at: &At<'_>, options: &Option<core::Http2ProtocolOptions>) -
             // How headers are packed is between the two codecs.
             hpack_table_size, enable_huffman_encoding, max_header_field_size_kb, use_oghttp2_codec,
             stream_error_on_invalid_http_messaging, override_stream_error_on_invalid_http_message,
-            max_metadata_size, connection_keepalive, disallow_obs_text,
-            // Extended CONNECT is answered per route, by its upgrades.
-            allow_connect,
+            max_metadata_size, disallow_obs_text,
         ],
         refused: [allow_metadata, custom_settings_parameters],
     });
@@ -128,5 +129,25 @@ pub(crate) fn http2(at: &At<'_>, options: &Option<core::Http2ProtocolOptions>) -
             LEAST..=WINDOW,
         )?
         .unwrap_or(default.connection_window),
+        allow_connect: *allow_connect,
+        keepalive: match connection_keepalive {
+            Some(settings) => keepalive(&at.field("connection_keepalive"), settings)?,
+            None => None,
+        },
     })
+}
+
+/// No interval is Envoy's word for no PINGs.
+fn keepalive(at: &At<'_>, settings: &core::KeepaliveSettings) -> Result<Option<Keepalive>, Invalid> {
+    fields!(at, settings => core::KeepaliveSettings {
+        read: [interval, timeout],
+        // Connections are not opened in step, so neither are their PINGs.
+        harmless: [interval_jitter],
+        refused: [connection_idle_interval],
+    });
+    let timeout = duration(at.field("timeout"), timeout)?
+        .filter(|t| !t.is_zero())
+        .ok_or_else(|| at.missing("timeout"))?;
+    let interval = duration(at.field("interval"), interval)?.filter(|interval| !interval.is_zero());
+    Ok(interval.map(|interval| Keepalive { interval, timeout }))
 }

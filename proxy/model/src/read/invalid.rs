@@ -55,6 +55,31 @@ pub enum Rule {
     /// A field that has to be there.
     #[error("is missing")]
     Missing,
+    /// Two filter chains for the same connections.
+    #[error("is for the same connections as filter_chains[{first}] {name:?}")]
+    OverlappingChains {
+        /// The place of the other one.
+        first: usize,
+        /// Its name.
+        name: String,
+    },
+    /// A server name with a wildcard that is not its first label, or without a letter.
+    #[error("{0:?} is not a server name: `*.` may stand in front and nowhere else")]
+    BadServerName(String),
+    /// Names that a certificate has to have, and nobody who has to have signed it.
+    #[error("SAN-based verification of peer certificates without trusted CA is insecure and not allowed")]
+    NamesWithoutAuthority,
+    /// A file or a variable of the environment that cannot be read.
+    #[error("{name:?} cannot be read: {error}")]
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// The system's words.
+        error: String,
+    },
+    /// Certificates, keys or names of ciphers that TLS cannot do with.
+    #[error("{0}")]
+    Tls(forebay_net::tls::Why),
     /// The last HTTP filter has to be the router.
     #[error("the last HTTP filter has to be envoy.filters.http.router")]
     NoRouter,

@@ -1,28 +1,28 @@
-//! `listener.v3.Listener`: addresses and the one plain filter chain behind them.
+//! `listener.v3.Listener`: addresses, what is looked at first, and the chains behind.
+
+mod chain;
+mod filters;
 
 use std::sync::Arc;
 
+use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::config::listener::v3 as pb;
-use forebay_proto::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
-use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
 use super::address::socket;
-use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
-use super::http_manager::{Routes, http_manager};
+use super::http_manager::Routes;
 use super::invalid::{Invalid, Rule};
 use super::scalar::off;
-use super::transport::plain;
-use crate::http_manager::HttpManager;
-use crate::listener::Listener;
+use crate::chain_match::Chains;
+use crate::listener::{Address, FilterChain, Listener};
 use crate::names::Names;
 
 /// A listener as read, with what it needs before it can serve.
 pub(crate) struct Read {
     pub(crate) listener: Listener,
-    /// Where the routes come from, with what the plain type has no use for.
-    pub(crate) routes: Routes,
+    /// Where the routes of its chains come from, with what the plain type has no use for; each source once.
+    pub(crate) routes: Vec<Routes>,
 }
 
 /// Reads a listener.
@@ -31,7 +31,7 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
     fields!(at, message => pb::Listener {
         read: [
             name, address, additional_addresses, filter_chains, default_filter_chain, listener_filters, use_original_dst,
-            transparent, freebind, bind_to_port,
+            transparent, freebind, bind_to_port, listener_filters_timeout, continue_on_listener_filters_timeout,
         ],
         harmless: [
             // Names for counters, and notes.
@@ -42,8 +42,6 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
             tcp_fast_open_queue_length, tcp_keepalive, enable_mptcp, bypass_overload_manager, ignore_global_conn_limit,
             // Nothing here drains on what these would change.
             drain_type, deprecated_v1,
-            // There is no listener filter that could wait.
-            listener_filters_timeout, continue_on_listener_filters_timeout,
         ],
         refused: [
             fcds_config, filter_chain_matcher, socket_options, udp_listener_config, api_listener, access_log,
@@ -59,7 +57,7 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
     if bind_to_port.as_ref().is_some_and(|bind| !bind.value) {
         return Err(at.field("bind_to_port").unsupported(false));
     }
-    let mut addresses = vec![socket(&at.field("address"), address, true)?];
+    let mut addresses = vec![place(&at.field("address"), address)?];
     let list = at.field("additional_addresses");
     for (index, more) in additional_addresses.iter().enumerate() {
         let at = list.index(index);
@@ -68,85 +66,60 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
             harmless: [tcp_keepalive],
             refused: [socket_options],
         });
-        addresses.push(socket(&at.field("address"), address, true)?);
+        addresses.push(place(&at.field("address"), address)?);
     }
-    let list = at.field("listener_filters");
-    for (index, filter) in listener_filters.iter().enumerate() {
-        listener_filter(&list.index(index), filter)?;
-    }
-    let (http, routes) = chain(&at, filter_chains, default_filter_chain, names)?;
-    let listener = Listener { name: name.as_str().into(), addresses, http: Arc::new(http) };
-    Ok(Read { listener, routes })
-}
-
-/// The TLS inspector only looks, and without TLS chains nobody asks what it saw.
-fn listener_filter(at: &At<'_>, filter: &pb::ListenerFilter) -> Result<(), Invalid> {
-    fields!(at, filter => pb::ListenerFilter {
-        read: [config_type],
-        harmless: [name],
-        refused: [filter_disabled],
-    });
-    match config_type {
-        Some(pb::listener_filter::ConfigType::TypedConfig(any)) if is::<TlsInspector>(any) => Ok(()),
-        Some(pb::listener_filter::ConfigType::TypedConfig(any)) => {
-            Err(unknown(&at.field("typed_config"), any))
-        }
-        Some(pb::listener_filter::ConfigType::ConfigDiscovery(source)) => {
-            Err(at.field("config_discovery").unsupported(source))
-        }
-        None => Err(at.missing("typed_config")),
-    }
-}
-
-/// The one chain there may be: either the only one of the list, or the default one.
-fn chain(
-    at: &At<'_>,
-    chains: &[pb::FilterChain],
-    default: &Option<pb::FilterChain>,
-    names: &mut Names,
-) -> Result<(HttpManager, Routes), Invalid> {
+    let mut shared = chain::Shared::default();
+    let mut chains = Vec::new();
     let list = at.field("filter_chains");
-    match (chains, default) {
-        ([], None) => Err(list.refuse(Rule::Empty)),
-        ([], Some(only)) => filter_chain(&at.field("default_filter_chain"), only, names),
-        ([only], None) => filter_chain(&list.index(0), only, names),
-        ([_], Some(_)) => Err(at.field("default_filter_chain").unsupported(format_args!("a second chain"))),
-        ([_, ..], _) => Err(list.index(1).unsupported(format_args!("a second chain"))),
+    for (index, message) in filter_chains.iter().enumerate() {
+        let chain = chain::filter_chain(&list.index(index), message, true, &mut shared, names)?;
+        chains.push((index, Arc::new(chain)));
     }
+    let default_chain = match default_filter_chain {
+        Some(message) => {
+            let at = at.field("default_filter_chain");
+            Some(Arc::new(chain::filter_chain(&at, message, false, &mut shared, names)?))
+        }
+        None => None,
+    };
+    if chains.is_empty() && default_chain.is_none() {
+        return Err(list.refuse(Rule::Empty));
+    }
+    let (chains, choice) = choice(&list, chains)?;
+    let timeout = (listener_filters_timeout, *continue_on_listener_filters_timeout);
+    let all = || chains.iter().chain(&default_chain).map(|chain| &**chain);
+    let filters = filters::filters(&at, listener_filters, timeout, all)?;
+    let name = name.as_str().into();
+    let listener = Listener { name, addresses, filters, chains, default_chain, choice };
+    Ok(Read { listener, routes: shared.routes })
 }
 
-fn filter_chain(
+fn place(at: &At<'_>, address: &Option<core::Address>) -> Result<Address, Invalid> {
+    use core::address::Address::SocketAddress;
+    let number = socket(at, address, true)?;
+    let compat = |a: &core::Address| matches!(&a.address, Some(SocketAddress(socket)) if socket.ipv4_compat);
+    Ok(Address { socket: number, dual_stack: address.as_ref().is_some_and(compat) })
+}
+
+/// The chains in an order of their own, since net-kourier's comes out of a hash table anew each time, and the choice between
+/// them.
+fn choice(
     at: &At<'_>,
-    chain: &pb::FilterChain,
-    names: &mut Names,
-) -> Result<(HttpManager, Routes), Invalid> {
-    fields!(at, chain => pb::FilterChain {
-        read: [filter_chain_match, filters, use_proxy_proto, transport_socket],
-        harmless: [name, metadata, transport_socket_connect_timeout],
-        refused: [],
-    });
-    off(at.field("use_proxy_proto"), use_proxy_proto)?;
-    plain(&at.field("transport_socket"), transport_socket)?;
-    if let Some(condition) = filter_chain_match
-        && *condition != pb::FilterChainMatch::default()
-    {
-        return Err(at.field("filter_chain_match").unsupported(condition));
-    }
-    let list = at.field("filters");
-    let filter = match filters.as_slice() {
-        [] => return Err(list.refuse(Rule::Empty)),
-        [only] => only,
-        [_, second, ..] => return Err(list.index(1).unsupported(&second.name)),
-    };
-    let at = list.index(0);
-    match &filter.config_type {
-        Some(pb::filter::ConfigType::TypedConfig(any)) => {
-            let at = at.field("typed_config");
-            http_manager(&at, &unpack::<HttpConnectionManager>(&at, any)?, names)
+    mut chains: Vec<(usize, Arc<FilterChain>)>,
+) -> Result<(Vec<Arc<FilterChain>>, Chains), Invalid> {
+    chains.sort_by(|(_, a), (_, b)| a.matches.cmp(&b.matches));
+    let mut choice = Chains::default();
+    for (place, (index, chain)) in chains.iter().enumerate() {
+        if let Err(overlap) = choice.add(place, &chain.matches) {
+            let first = &chains[overlap.first];
+            let (early, late) = (first.0.min(*index), first.0.max(*index));
+            let name = |wanted: usize| {
+                let name = chains.iter().find(|(index, _)| *index == wanted).map(|(_, chain)| &chain.name);
+                name.map(ToString::to_string).unwrap_or_default()
+            };
+            let rule = Rule::OverlappingChains { first: early, name: name(early) };
+            return Err(at.index(late).field("filter_chain_match").refuse(rule));
         }
-        Some(pb::filter::ConfigType::ConfigDiscovery(source)) => {
-            Err(at.field("config_discovery").unsupported(source))
-        }
-        None => Err(at.missing("typed_config")),
     }
+    Ok((chains.into_iter().map(|(_, chain)| chain).collect(), choice))
 }

@@ -143,7 +143,8 @@ fn query_match(
     Ok(QueryMatch { name: names.text(name), rule })
 }
 
-fn text_match(
+/// Reads a condition on a text.
+pub(crate) fn text_match(
     at: &At<'_>,
     message: &matcher::StringMatcher,
     names: &mut Names,

@@ -124,7 +124,8 @@ fn health_decides_who_is_used() {
     world.accept(&states("a", &sick(HealthStatus::Timeout)));
     assert_eq!(world.addresses("a"), ["10.0.0.1:80"]);
     world.accept(&states("a", &sick(HealthStatus::Degraded)));
-    assert_eq!(world.addresses("a"), ["10.0.0.1:80"], "degraded is a reserve");
+    let both = ["10.0.0.1:80", "10.0.0.2:80"];
+    assert_eq!(world.addresses("a"), both, "half of them, with some to spare, cannot take all of the load");
     world.accept(&states(
         "a",
         &[("10.0.0.2", 80, HealthStatus::Degraded), ("10.0.0.3", 80, HealthStatus::Unhealthy)],

@@ -157,7 +157,7 @@ fn inline_routes_need_no_waiting() {
     let mut inline = manager("");
     inline.route_specifier = Some(RouteSpecifier::RouteConfig(routes("here", vec![host("x", &["*"], "a")])));
     world.accept(&listener_with("http", &inline));
-    let forebay_model::RouteSource::Inline(table) = &world.listeners["http"].http.routes else {
+    let forebay_model::RouteSource::Inline(table) = &world.listeners["http"].chains[0].http.routes else {
         panic!("it is inline")
     };
     assert!(table.lookup(&crate::world::Get("anything"), &forebay_base::rng::Rng::seeded(1)).is_some());

@@ -13,6 +13,7 @@ mod round_trip;
 mod routes;
 mod scale;
 mod settings;
+mod tls;
 mod tries;
 mod virtual_hosts;
 mod world;

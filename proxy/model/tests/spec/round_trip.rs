@@ -101,13 +101,10 @@ fn a_split_ends_in_its_revisions() {
 
     let listener = &world.listeners["gateway"];
     assert_eq!(listener.addresses.len(), 2);
-    assert!(
-        listener.http.use_remote_address
-            && listener.http.accept_http_10
-            && listener.http.stream_idle_timeout.is_zero()
-    );
-    assert_eq!(listener.http.upgrades, [("websocket".into(), true)]);
-    assert_eq!(&*listener.http.access_logs[0].path, "/dev/stdout");
+    let http = &listener.chains[0].http;
+    assert!(http.use_remote_address && http.accept_http_10 && http.stream_idle_timeout.is_zero());
+    assert_eq!(http.upgrades, [("websocket".into(), true)]);
+    assert_eq!(&*http.access_logs[0].path, "/dev/stdout");
 
     let cold = world.cluster("default/my-service-v2");
     assert!(cold.endpoints.is_empty());

@@ -31,7 +31,7 @@ fn read_manager(change: impl FnOnce(&mut hcm::HttpConnectionManager)) -> std::sy
     change(&mut manager);
     world.accept(&listener_with("http", &manager));
     world.accept(&routes("all", vec![]));
-    world.listeners["http"].http.clone()
+    world.listeners["http"].chains[0].http.clone()
 }
 
 fn read_cluster(change: impl FnOnce(&mut cluster::Cluster)) -> std::sync::Arc<forebay_model::ClusterConfig> {
@@ -75,7 +75,13 @@ fn a_manager_that_says_nothing_has_envoys_defaults() {
     assert_eq!((http.max_request_headers_kb, http.max_headers_count), (60, 100));
     assert_eq!(
         http.http2,
-        Http2 { max_concurrent_streams: 1024, stream_window: 16 << 20, connection_window: 24 << 20 }
+        Http2 {
+            max_concurrent_streams: 1024,
+            stream_window: 16 << 20,
+            connection_window: 24 << 20,
+            allow_connect: false,
+            keepalive: None,
+        }
     );
     assert_eq!((http.strip_port, http.underscores), (StripPort::No, Underscores::Allow));
     assert!(
@@ -129,7 +135,13 @@ fn a_cluster_that_says_nothing_has_envoys_defaults() {
     assert_eq!((config.protocol, config.balance), (Protocol::Http1, Balance::RoundRobin));
     assert_eq!(
         config.limits,
-        Limits { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+        Limits {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_requests: 1024,
+            max_retries: 3,
+            retry_budget: None,
+        }
     );
     assert_eq!(config.max_requests_per_connection, None);
 }
@@ -155,7 +167,7 @@ fn h2c_as_kourier_says_it() {
 }
 
 #[test]
-fn circuit_breakers_of_default_priority() {
+fn circuit_breakers_of_either_priority() {
     let config = read_cluster(|cluster| {
         let high = cluster::circuit_breakers::Thresholds {
             priority: 1,
@@ -167,6 +179,7 @@ fn circuit_breakers_of_default_priority() {
             Some(cluster::CircuitBreakers { thresholds: vec![high, default], ..Default::default() });
     });
     assert_eq!((config.limits.max_requests, config.limits.max_retries), (7, 3));
+    assert_eq!((config.high_limits.max_requests, config.high_limits.max_retries), (1, 3));
 }
 
 #[test]

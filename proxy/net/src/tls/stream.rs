@@ -5,11 +5,13 @@ use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustls::Connection;
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::certificate::{About, about};
+use super::words::cipher_name;
 use crate::stream::show;
 
 /// Why a handshake came to nothing.
@@ -26,6 +28,37 @@ pub enum HandshakeError {
     Tls(#[from] rustls::Error),
 }
 
+/// What a failed handshake is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection broke.
+    Broken,
+    /// The two have nothing in common, or one of them broke the rules.
+    Protocol,
+    /// The peer has no certificate, and needs one.
+    NoCertificate,
+    /// The peer's certificate is signed by nobody who is believed, or is out of date.
+    Untrusted,
+    /// The peer's certificate has none of the names it should have.
+    WrongName,
+}
+
+impl HandshakeError {
+    /// What it is counted as.
+    pub fn failure(&self) -> Failure {
+        use rustls::{CertificateError, Error};
+        match self {
+            HandshakeError::Closed | HandshakeError::Io(_) => Failure::Broken,
+            HandshakeError::Tls(Error::NoCertificatesPresented) => Failure::NoCertificate,
+            HandshakeError::Tls(Error::InvalidCertificate(CertificateError::NotValidForName)) => {
+                Failure::WrongName
+            }
+            HandshakeError::Tls(Error::InvalidCertificate(_)) => Failure::Untrusted,
+            HandshakeError::Tls(_) => Failure::Protocol,
+        }
+    }
+}
+
 /// A session, either side.
 pub struct TlsStream {
     io: TcpStream,
@@ -38,6 +71,8 @@ pub struct TlsStream {
     ahead: Vec<u8>,
     /// How much of that a peek has shown: the next one waits for more.
     shown: usize,
+    /// The settings it was made by.
+    settings: u64,
 }
 
 /// 33 KiB: two full records with their overhead, so that bulk costs one system call for two records, where rustls by itself
@@ -56,7 +91,19 @@ impl TlsStream {
     /// [`handshake`](Self::handshake).
     pub fn new(io: TcpStream, session: Connection, first: Vec<u8>) -> Self {
         let end = first.len();
-        Self { io, session, raw: first, at: 0, end, ahead: Vec::new(), shown: 0 }
+        Self { io, session, raw: first, at: 0, end, ahead: Vec::new(), shown: 0, settings: 0 }
+    }
+
+    /// The same with the number of the settings it is made by.
+    pub(super) fn made_by(settings: u64, io: TcpStream, session: Connection) -> Self {
+        let mut made = Self::new(io, session, Vec::new());
+        made.settings = settings;
+        made
+    }
+
+    /// The number of the settings it was made by; 0 where they have none.
+    pub fn settings(&self) -> u64 {
+        self.settings
     }
 
     /// The socket below.
@@ -67,6 +114,35 @@ impl TlsStream {
     /// What was agreed upon.
     pub fn session(&self) -> &Connection {
         &self.session
+    }
+
+    /// The version agreed upon, as Envoy writes it.
+    pub fn version(&self) -> &'static str {
+        match self.session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "",
+        }
+    }
+
+    /// The cipher agreed upon, as OpenSSL writes it.
+    pub fn cipher(&self) -> &'static str {
+        self.session.negotiated_cipher_suite().map_or("", cipher_name)
+    }
+
+    /// The protocol agreed upon, if they spoke of it.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
+    }
+
+    /// Whether an earlier session was taken up again.
+    pub fn is_resumed(&self) -> bool {
+        self.session.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// What the peer's certificate says, if it showed one.
+    pub fn peer(&self) -> Option<About> {
+        about(self.session.peer_certificates()?.first()?)
     }
 
     /// Carries out the handshake, up to and including the session tickets a server sends after it.

@@ -37,6 +37,8 @@ pub(super) fn address(socket: SocketAddr) -> Option<core::Address> {
     use core::socket_address::PortSpecifier::PortValue;
     let socket = core::SocketAddress {
         address: socket.ip().to_string(),
+        // `[::]` is for both families, as people expect of a program they start by hand.
+        ipv4_compat: socket.is_ipv6() && socket.ip().is_unspecified(),
         port_specifier: Some(PortValue(socket.port().into())),
         ..Default::default()
     };
