@@ -109,7 +109,7 @@ fn a_connection_that_answers_no_ping_is_closed() {
     runtime.spawn(async move {
         let mut asleep = Vec::new();
         while let Ok((stream, _)) = listener.accept().await {
-            let mut connection = h2::server::handshake::<_, Bytes>(stream).await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
             asleep.push((connection.accept().await, connection));
         }
     });

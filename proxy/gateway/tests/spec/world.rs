@@ -25,7 +25,7 @@ pub struct Setup {
     revision: Option<Revision>,
     h2c: bool,
     manager: Manager,
-    cluster: Box<dyn Fn(&mut Cluster)>,
+    cluster: Box<dyn Fn(&mut Cluster) + Send + Sync>,
     hosts: Vec<VirtualHost>,
     listener: Box<dyn Fn(&mut Listening)>,
 }
@@ -72,7 +72,7 @@ impl Setup {
     }
 
     /// A change of the cluster.
-    pub fn cluster(mut self, change: impl Fn(&mut Cluster) + 'static) -> Self {
+    pub fn cluster(mut self, change: impl Fn(&mut Cluster) + Send + Sync + 'static) -> Self {
         self.cluster = Box::new(change);
         self
     }

@@ -7,10 +7,10 @@ use forebay_model::Dns;
 use forebay_proto::envoy::config::cluster::v3::cluster::DiscoveryType;
 use forebay_proto::envoy::config::cluster::v3::{Cluster, cluster::EdsClusterConfig};
 use forebay_proto::envoy::config::core::v3::HealthStatus;
-use forebay_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
+use forebay_proto::envoy::config::endpoint::v3::{ClusterLoadAssignment, cluster_load_assignment};
 use forebay_proto::type_url::ENDPOINTS;
 
-use crate::build::{ads, assignment, duration, eds, fixed, of_type, states};
+use crate::build::{ads, assignment, duration, eds, fixed, number, of_type, states};
 use crate::world::{World, interests};
 
 #[test]
@@ -210,4 +210,26 @@ fn endpoints_nobody_asked_for_are_nobodys() {
     let mut world = World::new();
     assert!(world.accept(&assignment("stranger", &[("10.0.0.1", 80)])).update.is_empty());
     assert!(world.model.dump().is_empty());
+}
+
+#[test]
+fn priorities_share_the_load_and_a_change_of_shares_alone_is_a_change() {
+    let mut world = World::new();
+    world.accept(&eds("a"));
+    let mut load = assignment("a", &[("10.0.0.1", 80), ("10.0.0.2", 80)]);
+    let mut spare = assignment("a", &[("10.0.0.9", 80)]).endpoints.remove(0);
+    spare.priority = 1;
+    load.endpoints.push(spare);
+    world.accept(&load);
+    assert_eq!(world.addresses("a"), ["10.0.0.1:80", "10.0.0.2:80"], "the second priority has no load");
+    load.endpoints[0].lb_endpoints[0].health_status = HealthStatus::Unhealthy as i32;
+    world.accept(&load);
+    assert_eq!(world.addresses("a"), ["10.0.0.2:80", "10.0.0.9:80"], "half of the first cannot take it all");
+    load.endpoints[1].lb_endpoints[0].health_status = HealthStatus::Degraded as i32;
+    let before = world.cluster("a").clone();
+    let mut lighter = load.clone();
+    lighter.policy =
+        Some(cluster_load_assignment::Policy { overprovisioning_factor: number(180), ..Default::default() });
+    world.accept(&lighter);
+    assert!(!Arc::ptr_eq(&before, world.cluster("a")), "the same endpoints with other shares");
 }

@@ -164,3 +164,33 @@ fn a_route_has_from_its_host_what_it_does_not_say() {
     assert!(forward.retry.is_some());
     assert!(read(|_| {}, |_| {}).unwrap().rare.is_none());
 }
+
+#[test]
+fn pings_need_a_timeout_and_are_off_without_an_interval() {
+    use forebay_model::{Keepalive, Protocol};
+    use forebay_proto::envoy::config::cluster::v3::Cluster;
+    use forebay_proto::envoy::config::core::v3::{Http2ProtocolOptions, KeepaliveSettings};
+    let read = |settings: KeepaliveSettings| {
+        let options = Http2ProtocolOptions { connection_keepalive: Some(settings), ..Default::default() };
+        let mut world = World::new();
+        let applied = world.put(&Cluster {
+            http2_protocol_options: Some(options),
+            ..crate::build::fixed("a", &[("10.0.0.1", 80)])
+        });
+        match applied.rejected.first() {
+            Some(rejected) => Err(rejected.message.clone()),
+            None => match world.cluster("a").config.protocol {
+                Protocol::Http2(http2) => Ok(http2.keepalive),
+                other => panic!("{other:?}"),
+            },
+        }
+    };
+    let timed = KeepaliveSettings { timeout: duration(SECOND), ..Default::default() };
+    assert_eq!(read(timed), Ok(None));
+    let both = KeepaliveSettings { interval: duration(9 * SECOND), ..timed };
+    assert_eq!(read(both), Ok(Some(Keepalive { interval: 9 * SECOND, timeout: SECOND })));
+    let at = "http2_protocol_options.connection_keepalive";
+    assert_eq!(read(KeepaliveSettings::default()), Err(format!("{at}.timeout: is missing")));
+    let idle = KeepaliveSettings { connection_idle_interval: duration(SECOND), ..timed };
+    assert!(read(idle).unwrap_err().starts_with(&format!("{at}.connection_idle_interval: ")));
+}
