@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::flags::{Flag, Flags};
-use super::super::record::Bytes;
+use crate::flags::{Flag, Flags};
+use crate::record::Bytes;
 use super::*;
 
 /// A request as the engine would tell it.

@@ -26,6 +26,15 @@ impl Format {
         Ok(Self { pieces: pieces(text)?, missing: "-" })
     }
 
+    /// The text that every record gives, if there is nothing to fill in.
+    pub fn literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Prints nothing instead of `-` where a value is missing (`omit_empty_values`).
     #[must_use]
     pub fn omit_empty(mut self) -> Self {
@@ -44,7 +53,7 @@ impl Default for Format {
 
 /// A format that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("access log format, position {at}: {token}: {why}")]
+#[error("format string, position {at}: {token}: {why}")]
 pub struct Invalid {
     /// Byte offset of the operator in the format.
     pub at: usize,
