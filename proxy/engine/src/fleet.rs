@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -70,6 +70,7 @@ pub struct Fleet {
     drain: Drain,
     limit: Limit,
     logs: Files,
+    failing: Arc<AtomicBool>,
     registry: Registry,
     /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
     /// by a worker.
@@ -88,6 +89,7 @@ impl Fleet {
             drain: Drain::new(),
             limit: Limit::new(options.max_connections),
             logs: Files::default(),
+            failing: Arc::default(),
             registry: options.registry.clone(),
             bound: Mutex::default(),
             clusters: Mutex::default(),
@@ -97,9 +99,10 @@ impl Fleet {
             let (mail, inbox) = mpsc::unbounded_channel();
             let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
+            let failing = fleet.failing.clone();
             let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts = Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit };
+                let parts = Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit, failing };
                 live(parts);
             })?;
             fleet.mail.push(mail);
@@ -191,6 +194,11 @@ impl Fleet {
     pub fn bound(&self) -> Vec<Bound> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         bound.iter().map(|(name, (_, at))| Bound { listener: name.clone(), addresses: at.clone() }).collect()
+    }
+
+    /// Health checks that the listeners' own filters answer fail from now on, or pass again.
+    pub fn fail_health_checks(&self, fail: bool) {
+        self.failing.store(fail, Ordering::Relaxed);
     }
 
     /// The drain that connections follow; carry out a plan on it to end well.

@@ -6,10 +6,12 @@
 //! atomic number before it routes, so that once [`Fleet::publish`] has returned no worker routes by the old configuration.
 
 pub mod admin;
+mod call;
 mod config;
 mod conn;
 mod exchange;
 mod fault;
+mod filters;
 mod fleet;
 mod report;
 mod worker;

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use forebay_base::rng::Rng;
@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) stats: Source,
     /// Access log files of the process; asked when a listener is configured.
     pub(crate) log_files: Files,
+    /// Whether health checks are to fail. Written by the admin interface, read where a health check is answered.
+    pub(crate) failing: Arc<AtomicBool>,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
     listeners: RefCell<Vec<Rc<Listening>>>,
@@ -69,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) next_connection: Arc<AtomicU64>,
     pub(crate) drain: Drain,
     pub(crate) limit: Limit,
+    pub(crate) failing: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -87,6 +90,7 @@ impl Worker {
             config: Config::default(),
             stats: parts.stats,
             log_files: parts.log_files,
+            failing: parts.failing,
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
             inbox: RefCell::new(parts.inbox),

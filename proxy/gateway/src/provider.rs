@@ -156,6 +156,7 @@ impl Provider for Admin {
 
     fn fail_healthcheck(&self, fail: bool) {
         self.shared.failing.store(fail, Ordering::Relaxed);
+        self.shared.fleet.fail_health_checks(fail);
     }
 
     fn reopen_logs(&self) {

@@ -7,6 +7,7 @@ use forebay_route::Table;
 
 use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
+use crate::filter::Filter;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
 #[derive(Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct HttpManager {
     pub codec: Codec,
     /// Where its routes come from.
     pub routes: RouteSource,
+    /// What a request passes before it is forwarded, in order.
+    pub filters: Vec<Filter>,
     /// Where requests are written down.
     pub access_logs: Vec<AccessLogConfig>,
     /// What becomes of the `server` response header.

@@ -6,6 +6,7 @@
 mod access_log;
 mod cluster;
 mod dump;
+mod filter;
 mod http_manager;
 mod listener;
 mod model;
@@ -19,6 +20,10 @@ pub use cluster::{
     Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol,
 };
 pub use dump::{Dumped, State};
+pub use filter::{
+    Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Check, Decision, Denied, Edit, EditHow, ExtAuthz,
+    Filter, FilterKind, HeaderNames, HealthCheck, decode_decision, encode_check,
+};
 pub use http_manager::{
     Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,
 };

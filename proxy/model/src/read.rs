@@ -12,6 +12,7 @@ mod cluster_protocol;
 mod config_source;
 mod endpoints;
 mod fields;
+mod filters;
 mod headers;
 mod http_manager;
 mod http_options;

@@ -129,6 +129,11 @@ scope! {
         RqRedirect Counter "rq_redirect",
         RqDirectResponse Counter "rq_direct_response",
         RqResetAfterDownstreamResponseStarted Counter "rq_reset_after_downstream_response_started",
+        ExtAuthzOk Counter "ext_authz.ok",
+        ExtAuthzDenied Counter "ext_authz.denied",
+        ExtAuthzError Counter "ext_authz.error",
+        ExtAuthzDisabled Counter "ext_authz.disabled",
+        ExtAuthzFailureModeAllowed Counter "ext_authz.failure_mode_allowed",
     }
     /// Durations of a connection manager.
     HttpTime {
@@ -200,6 +205,10 @@ scope! {
         UpstreamRqRetryLimitExceeded Counter "upstream_rq_retry_limit_exceeded",
         UpstreamRqRetryOverflow Counter "upstream_rq_retry_overflow",
         UpstreamRqDropOverload Counter "upstream_rq_drop_overload",
+        ExtAuthzOk Counter "ext_authz.ok",
+        ExtAuthzDenied Counter "ext_authz.denied",
+        ExtAuthzError Counter "ext_authz.error",
+        ExtAuthzFailureModeAllowed Counter "ext_authz.failure_mode_allowed",
         Waiting Gauge "forebay_waiting",
         WaitTotal Counter "forebay_wait_total",
         WaitAdmitted Counter "forebay_wait_admitted",

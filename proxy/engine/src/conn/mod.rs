@@ -23,6 +23,7 @@ use forebay_telemetry::{Http, HttpStats, Listener, ListenerStats};
 use tokio::sync::Notify;
 
 use crate::exchange::Peer;
+use crate::filters::Chain;
 use crate::worker::Worker;
 
 /// A listener as one worker has it. It outlives its configuration's updates.
@@ -42,6 +43,8 @@ pub(crate) struct HttpState {
     pub(crate) logs_routes: bool,
     pub(crate) path_rules: Rules,
     pub(crate) limits: Limits,
+    /// `None` where a request meets no filter.
+    pub(crate) filters: Option<Rc<Chain>>,
     inline: Option<Rc<Table>>,
 }
 
@@ -109,6 +112,7 @@ impl HttpState {
                 headers: manager.max_headers_count as usize,
                 http10: manager.accept_http_10,
             },
+            filters: Chain::new(&manager.filters),
             inline,
             manager: manager.clone(),
         })

@@ -42,7 +42,12 @@ impl Drop for Exchange {
     }
 }
 
-struct Line<'x> {
+/// What is known of an exchange so far, for those who write it into headers.
+pub(super) fn line<'x>(worker: &Worker, x: &'x Exchange) -> Line<'x> {
+    Line { x, started: worker.clock.unix_micros(x.times.start), took: x.elapsed(worker) }
+}
+
+pub(super) struct Line<'x> {
     x: &'x Exchange,
     started: u64,
     took: u64,

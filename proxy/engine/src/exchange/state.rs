@@ -14,6 +14,7 @@ use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
 use crate::conn::Listening;
+use crate::filters::Later;
 use crate::worker::Worker;
 
 /// Who is on the other side of a downstream connection.
@@ -44,6 +45,10 @@ pub(crate) struct Exchange {
     pub(crate) asked: Asked,
     /// The protocol of an upgrade, lower-case; empty without one.
     pub(crate) upgrade: Vec<u8>,
+    /// The beginning of the request's body, read ahead for filters; it goes upstream before the rest.
+    pub(crate) held: Vec<u8>,
+    /// What filters want done to the response's head.
+    pub(crate) later: Vec<Later>,
     pub(crate) redirect_to: Option<Vec<u8>>,
     pub(crate) clocks: Clocks,
     pub(crate) times: Times,
@@ -86,6 +91,8 @@ impl Exchange {
             body: Vec::new(),
             asked: Asked::default(),
             upgrade: Vec::new(),
+            held: Vec::new(),
+            later: Vec::new(),
             redirect_to: None,
             clocks: Clocks::default(),
             times: Times::default(),
@@ -118,6 +125,8 @@ impl Exchange {
         self.local = Some(peer.local);
         self.connection = peer.connection;
         self.body.clear();
+        self.held.clear();
+        self.later.clear();
         self.upgrade.clear();
         if asked.upgrade {
             let wanted = self.req.known(Known::Upgrade).unwrap_or_default();

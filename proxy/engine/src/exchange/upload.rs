@@ -24,9 +24,9 @@ impl Upload {
 }
 
 /// A body in memory as a source.
-pub(super) struct HeldBody<'b> {
-    pub(super) data: &'b [u8],
-    pub(super) at: &'b mut usize,
+pub(crate) struct HeldBody<'b> {
+    pub(crate) data: &'b [u8],
+    pub(crate) at: &'b mut usize,
 }
 
 impl Source for HeldBody<'_> {

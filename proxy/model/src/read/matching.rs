@@ -143,7 +143,7 @@ fn query_match(
     Ok(QueryMatch { name: names.text(name), rule })
 }
 
-fn text_match(
+pub(crate) fn text_match(
     at: &At<'_>,
     message: &matcher::StringMatcher,
     names: &mut Names,
@@ -167,7 +167,7 @@ fn text_match(
 }
 
 /// There is no runtime to look the key up in, so the default is the value, as in an Envoy nobody has told otherwise.
-fn fraction(
+pub(crate) fn fraction(
     at: &At<'_>,
     message: &forebay_proto::envoy::config::core::v3::RuntimeFractionalPercent,
 ) -> Result<Fraction, Invalid> {
