@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay_http::h1::{Framing, Limits};
 use forebay_http::h2::ClientStream;
-use forebay_http::{Flow, Head, Piece, Sink, Source, Up};
+use forebay_http::{Flow, Head, Piece, Source, Up};
 use forebay_model::Protocol;
 use forebay_telemetry::Cluster;
 use forebay_upstream::Reuse;

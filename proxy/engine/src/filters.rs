@@ -110,7 +110,10 @@ impl Chain {
     pub(crate) fn response(&self, x: &mut Exchange) {
         let Exchange { later, res, .. } = x;
         for number in (0..self.filters.len()).rev() {
-            later.iter().filter(|it| it.filter == number).for_each(|it| edits::apply(res, &it.edit));
+            for how in edits::ORDER {
+                let mine = later.iter().filter(|it| it.filter == number && it.edit.how == how);
+                mine.for_each(|it| edits::apply(res, &it.edit));
+            }
         }
         later.clear();
     }
@@ -119,6 +122,8 @@ impl Chain {
 impl Live {
     /// The most specific level that names the filter decides, then the filter's own default.
     fn is_off(&self, matched: Option<&Matched<'_>>) -> bool {
-        matched.and_then(|matched| matched.told(&self.name).next()).map_or(self.disabled, |told| told.disabled)
+        matched
+            .and_then(|matched| matched.told(&self.name).next())
+            .map_or(self.disabled, |told| told.disabled)
     }
 }

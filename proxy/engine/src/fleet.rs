@@ -102,7 +102,8 @@ impl Fleet {
             let failing = fleet.failing.clone();
             let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts = Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit, failing };
+                let parts =
+                    Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit, failing };
                 live(parts);
             })?;
             fleet.mail.push(mail);

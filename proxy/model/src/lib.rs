@@ -21,8 +21,8 @@ pub use cluster::{
 };
 pub use dump::{Dumped, State};
 pub use filter::{
-    Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Check, Decision, Denied, Edit, EditHow, ExtAuthz,
-    Filter, FilterKind, HeaderNames, HealthCheck, decode_decision, encode_check,
+    Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Check, Decision, Denied, Edit,
+    EditHow, ExtAuthz, Filter, FilterKind, HeaderNames, HealthCheck, decode_decision, encode_check,
 };
 pub use http_manager::{
     Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::request::RequestView;
-use crate::{Action, ClusterIx, Forward, HeaderOps, PathRule, PerFilter, Route, RouteMatch, VirtualHost, Weighted};
+use crate::{
+    Action, ClusterIx, Forward, HeaderOps, PathRule, PerFilter, Route, RouteMatch, VirtualHost, Weighted,
+};
 
 pub(crate) struct Req {
     pub(crate) authority: String,

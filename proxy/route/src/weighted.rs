@@ -31,7 +31,14 @@ pub struct Split {
 impl Split {
     /// A split that changes nothing in the request.
     pub fn new(cluster: ClusterIx, name: impl Into<Arc<str>>, weight: u32) -> Self {
-        Self { cluster, name: name.into(), weight, headers: HeaderOps::default(), filters: PerFilter::NONE, host_rewrite: None }
+        Self {
+            cluster,
+            name: name.into(),
+            weight,
+            headers: HeaderOps::default(),
+            filters: PerFilter::NONE,
+            host_rewrite: None,
+        }
     }
 }
 

@@ -5,5 +5,7 @@ mod files;
 mod sink;
 
 pub use files::Files;
-pub use forebay_format::{Address, Bytes, DEFAULT, Flag, Flags, Format, Formatter, Invalid, Point, Record, Text};
+pub use forebay_format::{
+    Address, Bytes, DEFAULT, Flag, Flags, Format, Formatter, Invalid, Point, Record, Text,
+};
 pub use sink::{LogFile, LogWriter, OpenError, Pending};

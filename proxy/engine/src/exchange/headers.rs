@@ -104,4 +104,3 @@ pub(crate) fn value<'v>(worker: &Worker, x: &Exchange, value: &'v Value) -> Cow<
         }
     }
 }
-

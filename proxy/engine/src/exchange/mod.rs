@@ -28,7 +28,7 @@ use forebay_telemetry::{Cluster, ClusterTime, Http};
 
 pub(crate) use admit::Watch;
 pub(crate) use client::Client;
-pub(crate) use headers::{apply as apply_headers, value as header_value};
+pub(crate) use headers::value as header_value;
 pub(crate) use local::LocalReply;
 pub(crate) use state::{Asked, Exchange, Peer, View};
 pub(crate) use upload::HeldBody;

@@ -45,7 +45,8 @@ impl Authz {
         x: &mut Exchange,
         client: &mut C,
     ) -> Verdict {
-        let route = matched.told(name).find_map(|told| told.told.as_ref()?.as_any().downcast_ref::<AuthzRoute>());
+        let route =
+            matched.told(name).find_map(|told| told.told.as_ref()?.as_any().downcast_ref::<AuthzRoute>());
         if matches!(route, Some(AuthzRoute::Disabled)) {
             return Verdict::Pass;
         }

@@ -25,6 +25,10 @@ pub(crate) fn apply(head: &mut Head, edit: &Edit) {
     }
 }
 
+/// The order in which Envoy carries out what an authorizer wants of a response.
+pub(super) const ORDER: [EditHow; 5] =
+    [EditHow::Add, EditHow::Append, EditHow::Set, EditHow::AddIfAbsent, EditHow::SetIfPresent];
+
 /// Behind a comma of what is there.
 fn append(head: &mut Head, name: &[u8], value: &[u8]) {
     let before: Vec<&[u8]> = head.values(name).collect();
@@ -57,7 +61,10 @@ pub(super) fn is_name(name: &[u8]) -> bool {
         && name.iter().all(|&b| {
             (b.is_ascii_alphanumeric() && !b.is_ascii_uppercase()) || b"!#$%&'*+-.^_`|~".contains(&b)
         })
-        && !matches!(name, b"content-length" | b"transfer-encoding" | b"connection" | b"upgrade" | b"keep-alive")
+        && !matches!(
+            name,
+            b"content-length" | b"transfer-encoding" | b"connection" | b"upgrade" | b"keep-alive"
+        )
 }
 
 /// Nothing that ends a line, and no other control character but the tab.

@@ -1,8 +1,8 @@
 use serde_json::json;
 
+use super::*;
 use crate::flags::{Flag, Flags};
 use crate::record::Bytes;
-use super::*;
 
 /// A request as the engine would tell it.
 #[derive(Default)]

@@ -1,4 +1,5 @@
 //! What the gateway does for its clients and endpoints: bytes in, bytes out. One file for each behaviour.
+#![allow(deprecated, reason = "what control planes still send is tried like the rest")]
 #![allow(unreachable_pub, reason = "what tests share is public within the test")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,7 @@
     reason = "a test that cannot go on fails here"
 )]
 
+mod authorizer;
 mod backend;
 mod background;
 mod client;
@@ -22,9 +24,14 @@ mod connections;
 mod control_plane;
 mod drain;
 mod expect_continue;
+mod ext_authz;
+mod ext_authz_http;
+mod ext_authz_trouble;
 mod framing_of_requests;
 mod framing_of_responses;
+mod header_values;
 mod headers;
+mod health_check;
 mod http2;
 mod interim;
 mod leaving;

@@ -25,6 +25,8 @@ pub struct Setup {
     h2c: bool,
     manager: Manager,
     hosts: Vec<VirtualHost>,
+    /// Clusters beside `backend`: name, endpoints, whether they speak HTTP/2.
+    others: Vec<(String, Vec<SocketAddr>, bool)>,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -36,6 +38,7 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         h2c: false,
         manager: resources::manager(),
         hosts: Vec::new(),
+        others: Vec::new(),
     }
 }
 
@@ -57,6 +60,19 @@ impl Setup {
 
     pub fn manager(mut self, change: impl FnOnce(&mut Manager)) -> Self {
         change(&mut self.manager);
+        self
+    }
+
+    /// One more cluster.
+    pub fn cluster(mut self, name: &str, endpoints: &[SocketAddr], h2: bool) -> Self {
+        self.others.push((name.to_owned(), endpoints.to_vec(), h2));
+        self
+    }
+
+    /// A filter before the router, behind those that are there.
+    pub fn filter<M: prost::Message + prost::Name>(mut self, name: &str, settings: &M) -> Self {
+        let filters = &mut self.manager.http_filters;
+        filters.insert(filters.len() - 1, resources::filter(name, settings));
         self
     }
 
@@ -125,6 +141,10 @@ fn publish(store: &Store, setup: &Setup) {
         let cluster = resources::cluster("backend", setup.revision.as_ref(), setup.h2c);
         batch.set(type_url::CLUSTER, "backend", &cluster);
         batch.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", &setup.endpoints));
+        for (name, endpoints, h2) in &setup.others {
+            batch.set(type_url::CLUSTER, name, &resources::cluster(name, None, *h2));
+            batch.set(type_url::ENDPOINTS, name, &resources::endpoints(name, endpoints));
+        }
     });
 }
 
@@ -174,7 +194,8 @@ impl World {
             let admin = self.admin("GET", "/config_dump?include_eds");
             admin.contains("\"ACKED\"") && !admin.contains("\"REQUESTED\"") && {
                 let view = self.admin("GET", "/clusters");
-                view.matches("::rq_active::").count() == self.setup.endpoints.len()
+                let others = self.setup.others.iter().map(|(_, endpoints, _)| endpoints.len());
+                view.matches("::rq_active::").count() == self.setup.endpoints.len() + others.sum::<usize>()
             }
         });
     }

@@ -18,7 +18,7 @@ pub use forebay_proto::envoy::config::core::v3::HeaderValueOption;
 pub use hcm::HttpConnectionManager as Manager;
 pub use r::{Route, VirtualHost};
 
-fn any<M: Message + Name>(message: &M) -> Any {
+pub fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
@@ -57,6 +57,15 @@ pub fn manager() -> Manager {
             config_source: ads(),
             route_config_name: "services".to_owned(),
         })),
+        ..Default::default()
+    }
+}
+
+/// A filter before the router.
+pub fn filter<M: Message + Name>(name: &str, settings: &M) -> hcm::HttpFilter {
+    hcm::HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any(settings))),
         ..Default::default()
     }
 }

@@ -1,5 +1,7 @@
 //! The messages of `envoy.service.auth.v3.Authorization/Check`, to and from bytes. Knows no sockets and no settings.
 
+#![expect(deprecated, reason = "authorizers still send the older flag, and it counts")]
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -174,9 +176,9 @@ pub fn decode_decision(bytes: &[u8]) -> Option<Decision> {
     let code = response.status.map_or(0, |status| status.code);
     Some(match (code, response.http_response) {
         (0, Some(OkResponse(ok))) => Decision::Allowed(Allowed {
-            request: edits(ok.headers),
+            request: edits(ok.headers, for_request),
             remove: ok.headers_to_remove.into_iter().map(|name| name.to_ascii_lowercase()).collect(),
-            response: edits(ok.response_headers_to_add),
+            response: edits(ok.response_headers_to_add, for_response),
             query_set: ok.query_parameters_to_set.into_iter().map(|q| (q.key, q.value)).collect(),
             query_remove: ok.query_parameters_to_remove,
         }),
@@ -203,22 +205,34 @@ fn status(message: &pb::DeniedHttpResponse) -> Option<u16> {
 }
 
 fn denied(message: pb::DeniedHttpResponse, status: u16) -> Denied {
-    Denied { status, headers: edits(message.headers), body: message.body.into_bytes() }
+    Denied { status, headers: edits(message.headers, |_| EditHow::Add), body: message.body.into_bytes() }
 }
 
-fn edits(options: Vec<core::HeaderValueOption>) -> Vec<Edit> {
+/// For the request Envoy looks at the older flag alone: behind what is there, or instead of it.
+fn for_request(option: &core::HeaderValueOption) -> EditHow {
+    if option.append.is_some_and(|append| append.value) { EditHow::Append } else { EditHow::Set }
+}
+
+/// For the response the older flag goes before the newer action.
+fn for_response(option: &core::HeaderValueOption) -> EditHow {
     use core::header_value_option::HeaderAppendAction as Action;
+    match (option.append, Action::try_from(option.append_action)) {
+        (Some(append), _) if !append.value => EditHow::Set,
+        (None, Ok(Action::AddIfAbsent)) => EditHow::AddIfAbsent,
+        (None, Ok(Action::OverwriteIfExistsOrAdd)) => EditHow::Set,
+        (None, Ok(Action::OverwriteIfExists)) => EditHow::SetIfPresent,
+        _ => EditHow::Add,
+    }
+}
+
+fn edits(
+    options: Vec<core::HeaderValueOption>,
+    how: impl Fn(&core::HeaderValueOption) -> EditHow,
+) -> Vec<Edit> {
     options
         .into_iter()
         .filter_map(|option| {
-            let how = match (option.append, Action::try_from(option.append_action).ok()?) {
-                (Some(append), _) if append.value => EditHow::Append,
-                (Some(_), _) => EditHow::Set,
-                (None, Action::AppendIfExistsOrAdd) => EditHow::Add,
-                (None, Action::AddIfAbsent) => EditHow::AddIfAbsent,
-                (None, Action::OverwriteIfExistsOrAdd) => EditHow::Set,
-                (None, Action::OverwriteIfExists) => EditHow::SetIfPresent,
-            };
+            let how = how(&option);
             let header = option.header?;
             let value =
                 if header.raw_value.is_empty() { header.value.into_bytes() } else { header.raw_value };

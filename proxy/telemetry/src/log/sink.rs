@@ -15,7 +15,6 @@ use forebay_format::{Format, Formatter, Record};
 use thiserror::Error;
 use tracing::{info, warn};
 
-
 /// A worker's buffer goes to the thread at this size: some 70 lines, so that a system call is rare and a second's wait
 /// holds little. (Envoy: 64 KiB.)
 const FULL: usize = 16 * 1024;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use forebay_http::{Head, tokens};
 use forebay_model::{
-    Allowed, AuthzGrpc, AuthzHttp, AuthzService, Check, Decision, Denied, Edit, EditHow, ExtAuthz, HeaderNames,
-    decode_decision, encode_check,
+    Allowed, AuthzGrpc, AuthzHttp, AuthzService, Check, Decision, Denied, Edit, EditHow, ExtAuthz,
+    HeaderNames, decode_decision, encode_check,
 };
 use forebay_route::ClusterIx;
 
@@ -160,18 +160,13 @@ fn grpc_head(service: &AuthzGrpc, asking: &Asking<'_>, x: &Exchange) -> Head {
         head.push(b"grpc-timeout", format!("{}m", service.timeout.as_millis()).as_bytes());
     }
     head.push(b"content-type", b"application/grpc");
-    own_headers(&mut head, asking);
     for add in &service.metadata {
         head.push(add.name.as_bytes(), &header_value(asking.worker, x, &add.value));
     }
-    head
-}
-
-/// What says that the question is the proxy's own.
-fn own_headers(head: &mut Head, asking: &Asking<'_>) {
     head.push(b"x-envoy-internal", b"true");
     let local = asking.peer.local.ip().to_canonical().to_string();
     head.push(b"x-forwarded-for", local.as_bytes());
+    head
 }
 
 fn grpc_decision(answer: &Answer) -> Option<Decision> {
@@ -188,13 +183,9 @@ fn grpc_decision(answer: &Answer) -> Option<Decision> {
 
 // === HTTP
 
-fn http_head(
-    service: &AuthzHttp,
-    asking: &Asking<'_>,
-    headers: &[(&[u8], Vec<u8>)],
-    x: &Exchange,
-) -> Head {
-    let seen = |name: &[u8]| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_slice());
+fn http_head(service: &AuthzHttp, asking: &Asking<'_>, headers: &[(&[u8], Vec<u8>)], x: &Exchange) -> Head {
+    let seen =
+        |name: &[u8]| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_slice());
     let mut head = Head::default();
     let path = match &*service.path_override {
         "" => [service.path_prefix.as_bytes(), seen(b":path").unwrap_or(b"/")].concat(),
@@ -207,9 +198,12 @@ fn http_head(
             head.push(name, value);
         }
     }
-    own_headers(&mut head, asking);
     for add in &service.headers_to_add {
         head.push(add.name.as_bytes(), &header_value(asking.worker, x, &add.value));
+    }
+    head.push(b"x-envoy-internal", b"true");
+    if !service.timeout.is_zero() {
+        head.push(b"x-envoy-expected-rq-timeout-ms", service.timeout.as_millis().to_string().as_bytes());
     }
     head
 }
@@ -247,7 +241,8 @@ fn http_decision(service: &AuthzHttp, answer: Answer) -> Option<Decision> {
             let passes = |name: &[u8]| match &service.client_headers {
                 None => true,
                 Some(names) => {
-                    names.contains(name) || matches!(name, b"www-authenticate" | b"location" | b"content-length")
+                    names.contains(name)
+                        || matches!(name, b"www-authenticate" | b"location" | b"content-length")
                 }
             };
             Some(Decision::Denied(Denied { status, headers: edits(EditHow::Add, &passes), body }))

@@ -8,9 +8,7 @@ use forebay_proto::envoy::extensions::filters::http::ext_authz::v3 as pb;
 use forebay_proto::envoy::r#type::matcher::v3::ListStringMatcher;
 use forebay_route::{HeaderAdd, HeaderAddAction};
 
-use crate::filter::{
-    AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, ExtAuthz, HeaderNames,
-};
+use crate::filter::{AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, ExtAuthz, HeaderNames};
 use crate::names::Names;
 use crate::read::at::At;
 use crate::read::fields::fields;
@@ -51,9 +49,7 @@ pub(super) fn ext_authz(at: &At<'_>, message: &pb::ExtAuthz, names: &mut Names) 
         return Err(at.field("transport_api_version").unsupported(format_args!("{}", version.as_str_name())));
     }
     if *max_denied_response_body_bytes != 0 {
-        return Err(at
-            .field("max_denied_response_body_bytes")
-            .unsupported(max_denied_response_body_bytes));
+        return Err(at.field("max_denied_response_body_bytes").unsupported(max_denied_response_body_bytes));
     }
     let (service, http_allowed) = match services {
         Some(pb::ext_authz::Services::GrpcService(service)) => {
