@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use forebay_base::rng::Rng;
 use forebay_route::{
-    Action, ClusterIx, Forward, HeaderMatch, HeaderOps, HeaderRule, PathMatch, PathRule, PerFilter, Picked, QueryMatch,
-    QueryRule, RequestView, Route, RouteMatch, Settings, Table, TextMatch, TextRule, VirtualHost, Weighted,
+    Action, ClusterIx, Forward, HeaderMatch, HeaderOps, HeaderRule, PathMatch, PathRule, PerFilter, Picked,
+    QueryMatch, QueryRule, RequestView, Route, RouteMatch, Settings, Table, TextMatch, TextRule, VirtualHost,
+    Weighted,
 };
 use proptest::prelude::*;
 

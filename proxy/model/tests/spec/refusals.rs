@@ -17,8 +17,8 @@ use forebay_proto::google::protobuf::value::Kind;
 use forebay_proto::type_url;
 
 use crate::build::{
-    any, assignment, eds, facts, filter, fixed, host, listener, listener_with, manager, number, revision,
-    route_to, routes, yes,
+    any, assignment, eds, facts, fixed, host, listener, listener_with, manager, number, revision, route_to,
+    routes, yes,
 };
 use crate::world::World;
 
