@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 /// Settings of one level for filters, by their names. One pointer wide: most levels say nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct PerFilter(Option<Box<Vec<Override>>>);
+pub struct PerFilter(Option<Box<All>>);
+
+/// What a level says, out of line.
+#[derive(Debug, Clone, PartialEq)]
+struct All(Vec<Override>);
 
 /// What one level tells one filter.
 #[derive(Debug, Clone)]
@@ -57,7 +61,7 @@ impl PerFilter {
     /// What is said to a filter of this name.
     #[inline]
     pub fn get(&self, filter: &str) -> Option<&Override> {
-        self.0.as_deref()?.iter().find(|it| *it.filter == *filter)
+        self.0.as_deref()?.0.iter().find(|it| *it.filter == *filter)
     }
 
     /// Whether nothing is said.
@@ -69,7 +73,7 @@ impl PerFilter {
 impl From<Vec<Override>> for PerFilter {
     fn from(mut all: Vec<Override>) -> Self {
         all.shrink_to_fit();
-        Self((!all.is_empty()).then(|| Box::new(all)))
+        Self((!all.is_empty()).then(|| Box::new(All(all))))
     }
 }
 
