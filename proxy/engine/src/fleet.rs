@@ -227,6 +227,11 @@ impl Fleet {
         self.logs.reopen();
     }
 
+    /// Access log lines that could not be written, of the files that are open.
+    pub fn lost_lines(&self) -> u64 {
+        self.logs.lost()
+    }
+
     /// Whether a worker's thread has ended, which none does by itself.
     pub fn is_broken(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
