@@ -10,6 +10,7 @@ mod gate;
 mod meter;
 mod permit;
 mod room;
+mod tally;
 mod wait;
 mod word;
 
@@ -19,4 +20,5 @@ pub use gate::{Capacity, Gate, Totals};
 pub use meter::{Meter, Sample};
 pub use permit::Permit;
 pub use room::{Bounds, Full};
+pub use tally::Event;
 pub use wait::Wait;

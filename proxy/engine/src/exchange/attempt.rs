@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use forebay_balance::Endpoint;
+use forebay_balance::{Endpoint, Event};
 use forebay_http::Up;
 use forebay_http::h1::Framing;
 use forebay_http::h2::ClientStream;
@@ -55,12 +55,23 @@ pub(super) async fn attempt<C: Client>(
             Ok(leased) => leased,
             Err(fault) => {
                 stats.dec(Cluster::UpstreamRqActive);
+                if matches!(fault, Fault::ConnectFailed | Fault::ConnectLate) {
+                    endpoint.count(Event::ConnectFailed);
+                    endpoint.count(Event::Failed);
+                }
                 return Err(fault.into());
             }
         };
+    if !reused {
+        endpoint.count(Event::Connected);
+    }
+    endpoint.count(Event::Sent);
     x.times.sent = Some(worker.clock.now().since(x.times.start));
     match until_head(worker, x, client, &mut up, upload).await {
-        Ok((framing, keep_alive)) => Ok((up, framing, keep_alive)),
+        Ok((framing, keep_alive)) => {
+            endpoint.count(if x.res.status < 500 { Event::Succeeded } else { Event::Failed });
+            Ok((up, framing, keep_alive))
+        }
         Err(fault) => {
             stats.dec(Cluster::UpstreamRqActive);
             match fault {
@@ -70,6 +81,10 @@ pub(super) async fn attempt<C: Client>(
                 Fault::Timeout | Fault::ResponseStartLate => stats.inc(Cluster::UpstreamRqTimeout),
                 _ => {}
             }
+            endpoint.count(match fault {
+                Fault::Timeout | Fault::ResponseStartLate => Event::TimedOut,
+                _ => Event::Failed,
+            });
             Err(Failed { fault, stale: reused && fault == Fault::UpstreamReset })
         }
     }
