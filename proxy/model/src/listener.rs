@@ -15,3 +15,10 @@ pub struct Listener {
     /// What every connection speaks.
     pub http: Arc<HttpManager>,
 }
+
+impl Listener {
+    /// How its connections are treated, each way once.
+    pub fn managers(&self) -> impl Iterator<Item = &Arc<HttpManager>> {
+        std::iter::once(&self.http)
+    }
+}
