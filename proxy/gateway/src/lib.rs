@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_engine::admin::AccessLog;
 use forebay_engine::{Bound, Fleet, Options};
 use forebay_model::{Applied, Model, Resource};
 use forebay_net::{Phase, Plan, Ramp};
@@ -91,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) failing: AtomicBool,
     pub(crate) quit: Notify,
     pub(crate) received: Received,
+    /// What became of the control plane's updates.
+    pub(crate) updates: provider::updates::Updates,
     /// Clusters whose names are being resolved.
     pub(crate) dns: dns::Resolving,
 }
@@ -145,6 +148,7 @@ impl Gateway {
             failing: AtomicBool::new(false),
             quit: Notify::new(),
             received: Received::default(),
+            updates: provider::updates::Updates::default(),
             dns: dns::Resolving::default(),
         });
         let own = begin(&shared)?;
@@ -157,7 +161,7 @@ impl Gateway {
                 let local = tokio::task::LocalSet::new();
                 local.spawn_local(reporter::run(heard, all.config.name.clone()));
                 for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
-                    local.spawn_local(provider::serve(all.clone(), socket));
+                    local.spawn_local(provider::serve(all.clone(), socket, AccessLog::default()));
                 }
                 local.run_until(live(all, own, stopped)).await;
             });
