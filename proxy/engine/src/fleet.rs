@@ -11,11 +11,13 @@ use forebay_model::Update;
 use forebay_net::{BindError, Drain, Limit};
 use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
+use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::log::Files;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::report::Report;
+use crate::spans::{SpanCounts, Spans};
 use crate::worker::{Parts, Worker};
 
 /// What a worker gets by mail.
@@ -43,6 +45,8 @@ pub struct Options {
     pub registry: Registry,
     /// Where load is reported.
     pub reports: mpsc::UnboundedSender<Report>,
+    /// Who sends spans.
+    pub speaker: Speaker,
 }
 
 /// Why a fleet could not start.
@@ -70,6 +74,7 @@ pub struct Fleet {
     drain: Drain,
     limit: Limit,
     logs: Files,
+    spans: Arc<SpanCounts>,
     failing: Arc<AtomicBool>,
     registry: Registry,
     /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
@@ -89,21 +94,35 @@ impl Fleet {
             drain: Drain::new(),
             limit: Limit::new(options.max_connections),
             logs: Files::default(),
+            spans: Arc::default(),
             failing: Arc::default(),
             registry: options.registry.clone(),
             bound: Mutex::default(),
             clusters: Mutex::default(),
         };
         let next_connection = Arc::new(AtomicU64::new(1));
+        let speaker = Arc::new(options.speaker);
         for index in 0..options.workers.max(1) {
             let (mail, inbox) = mpsc::unbounded_channel();
             let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
+            let (counts, speaker) = (fleet.spans.clone(), speaker.clone());
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
             let failing = fleet.failing.clone();
             let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts =
-                    Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit, failing };
+                let spans = Spans::new(counts, speaker);
+                let parts = Parts {
+                    inbox,
+                    epoch,
+                    stats,
+                    log_files,
+                    reports,
+                    spans,
+                    next_connection,
+                    drain,
+                    limit,
+                    failing,
+                };
                 live(parts);
             })?;
             fleet.mail.push(mail);
@@ -225,6 +244,11 @@ impl Fleet {
     /// Opens access logs anew by name, for log rotation.
     pub fn reopen_logs(&self) {
         self.logs.reopen();
+    }
+
+    /// What became of spans.
+    pub fn spans(&self) -> &SpanCounts {
+        &self.spans
     }
 
     /// Access log lines that could not be written, of the files that are open.

@@ -14,8 +14,10 @@ mod fault;
 mod filters;
 mod fleet;
 mod report;
+mod spans;
 mod worker;
 
 pub use fault::{Fault, Reply, Retry};
 pub use fleet::{Bound, Fleet, Options, StartError};
 pub use report::Report;
+pub use spans::SpanCounts;

@@ -21,6 +21,7 @@ use crate::conn::{self, Listening};
 use crate::exchange::Exchange;
 use crate::fleet::Message;
 use crate::report::Report;
+use crate::spans::Spans;
 
 /// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
 const SPARE: usize = 512;
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     epoch: Arc<AtomicU64>,
     seen: Cell<u64>,
     reports: mpsc::UnboundedSender<Report>,
+    /// Finished spans that wait for their collectors.
+    pub(crate) spans: Spans,
     /// Clusters whose meter has something to say.
     metered: RefCell<Vec<Rc<ClusterState>>>,
     /// Boxed, because it is lent out by moving it.
@@ -68,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) stats: Source,
     pub(crate) log_files: Files,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
+    pub(crate) spans: Spans,
     pub(crate) next_connection: Arc<AtomicU64>,
     pub(crate) drain: Drain,
     pub(crate) limit: Limit,
@@ -97,6 +101,7 @@ impl Worker {
             epoch: parts.epoch,
             seen: Cell::new(0),
             reports: parts.reports,
+            spans: parts.spans,
             metered: RefCell::default(),
             spare: RefCell::default(),
             next_connection: parts.next_connection,
@@ -251,6 +256,7 @@ impl Worker {
         loop {
             second.tick().await;
             self.report_load();
+            self.spans.tick(&self);
             self.pools.sweep(self.clock.now().0, UPSTREAM_IDLE);
             for listening in self.listeners.borrow().iter() {
                 listening.http().flush_logs();

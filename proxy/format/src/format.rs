@@ -35,6 +35,18 @@ impl Format {
         }
     }
 
+    /// Whether a line has the name of the matched route.
+    pub fn asks_for_route(&self) -> bool {
+        fn asks(pieces: &[Piece]) -> bool {
+            pieces.iter().any(|piece| match piece {
+                Piece::Value(op, _) | Piece::Typed(op, _) => *op == Op::Text(Text::RouteName),
+                Piece::Quoted(inner) => asks(inner),
+                Piece::Literal(_) => false,
+            })
+        }
+        asks(&self.pieces)
+    }
+
     /// Prints nothing instead of `-` where a value is missing (`omit_empty_values`).
     #[must_use]
     pub fn omit_empty(mut self) -> Self {

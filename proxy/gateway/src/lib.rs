@@ -20,10 +20,12 @@ use forebay_model::{Applied, Model, Resource};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::Any;
 use forebay_proto::envoy::config::core::v3::Node;
+use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
+pub use forebay_engine::admin::loggers;
 pub use forebay_xds_client::{Config as Xds, Mode, Target};
 
 /// How a gateway is started.
@@ -136,6 +138,10 @@ impl Gateway {
             max_connections: config.max_connections,
             registry: registry.clone(),
             reports,
+            speaker: Speaker {
+                node_id: config.node.id.clone(),
+                zone: config.node.locality.as_ref().map(|at| at.zone.clone()).unwrap_or_default(),
+            },
         })?;
         let shared = Arc::new(Shared {
             fleet,

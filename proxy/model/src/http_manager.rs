@@ -7,6 +7,7 @@ use forebay_route::Table;
 
 use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
+use crate::tracing::Tracing;
 use crate::filter::Filter;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
@@ -20,6 +21,8 @@ pub struct HttpManager {
     pub routes: RouteSource,
     /// What a request passes before it is forwarded, in order.
     pub filters: Vec<Filter>,
+    /// Which requests are traced, and who hears of it; `None`: none.
+    pub tracing: Option<Arc<Tracing>>,
     /// Where requests are written down.
     pub access_logs: Vec<AccessLogConfig>,
     /// What becomes of the `server` response header.

@@ -13,9 +13,10 @@ mod model;
 mod names;
 mod read;
 mod revision;
+mod tracing;
 mod update;
 
-pub use access_log::AccessLogConfig;
+pub use access_log::{AccessLogConfig, Compare, LogFilter};
 pub use cluster::{
     Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Limits, Protocol,
 };
@@ -31,4 +32,5 @@ pub use listener::Listener;
 pub use model::Model;
 pub use read::{Invalid, Rule};
 pub use revision::Revision;
+pub use tracing::{Collector, Tag, TagValue, Tracing, Transport};
 pub use update::{Applied, Interest, Rejected, Resource, Update};

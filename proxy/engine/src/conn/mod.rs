@@ -15,10 +15,10 @@ use forebay_http::Head;
 use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
-use forebay_model::{Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
+use forebay_model::{LogFilter, Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
 use forebay_net::{Accepted, Acceptor, Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
-use forebay_telemetry::log::{Format, LogWriter};
+use forebay_telemetry::log::LogWriter;
 use forebay_telemetry::{Http, HttpStats, Listener, ListenerStats};
 use tokio::sync::Notify;
 
@@ -38,7 +38,7 @@ pub(crate) struct Listening {
 pub(crate) struct HttpState {
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) stats: HttpStats,
-    pub(crate) logs: Vec<RefCell<LogWriter>>,
+    pub(crate) logs: Vec<AccessLog>,
     /// Whether a log line may ask for the route's name.
     pub(crate) logs_routes: bool,
     pub(crate) path_rules: Rules,
@@ -46,6 +46,13 @@ pub(crate) struct HttpState {
     /// `None` where a request meets no filter.
     pub(crate) filters: Option<Rc<Chain>>,
     inline: Option<Rc<Table>>,
+}
+
+/// A worker's end of an access log.
+pub(crate) struct AccessLog {
+    pub(crate) writer: RefCell<LogWriter>,
+    /// Which requests it has; all without one.
+    pub(crate) filter: Option<LogFilter>,
 }
 
 impl Listening {
@@ -86,16 +93,14 @@ impl HttpState {
         let mut logs_routes = false;
         let mut logs = Vec::new();
         for config in &manager.access_logs {
-            logs_routes |= config.format.as_deref().is_some_and(|f| f.contains("ROUTE_NAME"));
-            let format = match &config.format {
-                Some(text) => Format::parse(text),
-                None => Ok(Format::default()),
-            };
-            match (format, worker.log_files.open(&*config.path)) {
-                (Ok(format), Ok(file)) => logs.push(RefCell::new(file.writer(Arc::new(format)))),
-                // The model has compiled the format already; a file may still be refused. Requests are served without it.
-                (Err(error), _) => tracing::warn!(%error, "an access log is not written"),
-                (_, Err(error)) => tracing::warn!(%error, "an access log is not written"),
+            logs_routes |= config.format.asks_for_route();
+            match worker.log_files.open(&*config.path) {
+                Ok(file) => logs.push(AccessLog {
+                    writer: RefCell::new(file.writer(config.format.clone())),
+                    filter: config.filter.clone(),
+                }),
+                // Requests are served without it.
+                Err(error) => tracing::warn!(%error, "an access log is not written"),
             }
         }
         let inline = match &manager.routes {
@@ -131,7 +136,7 @@ impl HttpState {
 
     /// Hands buffered log lines to their files' threads.
     pub(crate) fn flush_logs(&self) {
-        self.logs.iter().for_each(|log| log.borrow_mut().flush());
+        self.logs.iter().for_each(|log| log.writer.borrow_mut().flush());
     }
 }
 

@@ -11,8 +11,10 @@ mod hygiene;
 mod local;
 mod record;
 mod relay;
+mod shown;
 mod state;
 mod timing;
+mod trace;
 mod tries;
 mod tunnel;
 mod upload;
@@ -67,6 +69,7 @@ pub(crate) async fn run<C: Client>(
         return local::redirect(worker, x, client, 307, &location, None).await;
     }
     let http = on.http();
+    trace::begin(worker, &http, x);
     let mut passed = 0;
     loop {
         let table = on.table(worker);

@@ -7,6 +7,7 @@ use forebay_telemetry::log::{Address, Bytes, Flag, Flags, Point, Record, Text};
 use forebay_telemetry::{Http, HttpTime};
 
 use super::state::Exchange;
+use super::{shown, trace};
 use crate::worker::Worker;
 
 /// Records `x`; a second call does nothing.
@@ -24,8 +25,11 @@ pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     http.stats.record(HttpTime::DownstreamRq, took);
     worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
     let line = Line { x, started: worker.clock.unix_micros(x.times.start), took };
+    trace::finish(worker, &line);
     for log in http.logs.iter() {
-        log.borrow_mut().log(&line);
+        if log.filter.as_ref().is_none_or(|filter| shown::holds(filter, worker, &line)) {
+            log.writer.borrow_mut().log(&line);
+        }
     }
 }
 
@@ -51,6 +55,22 @@ pub(super) struct Line<'x> {
     x: &'x Exchange,
     started: u64,
     took: u64,
+}
+
+/// Names and values, without what separates them.
+fn size(head: &forebay_http::Head) -> usize {
+    head.iter().map(|(name, value, _)| name.len() + value.len()).sum()
+}
+
+impl Line<'_> {
+    pub(super) fn exchange(&self) -> &Exchange {
+        self.x
+    }
+
+    /// Microseconds from the start to the end.
+    pub(super) fn took(&self) -> u64 {
+        self.took
+    }
 }
 
 impl Record for Line<'_> {
@@ -86,6 +106,14 @@ impl Record for Line<'_> {
         match of {
             Bytes::Received => self.x.bytes_in,
             Bytes::Sent => self.x.bytes_out,
+            Bytes::RequestHeaders => {
+                let req = &self.x.req;
+                let pseudo = [(":method", req.method()), (":path", req.path()), (":authority", req.authority())];
+                let pseudo: usize = pseudo.iter().map(|(name, value)| name.len() + value.len()).sum();
+                (pseudo + ":scheme".len() + req.scheme.as_str().len() + size(req)) as u64
+            }
+            // Names of three digits each, and `:status`.
+            Bytes::ResponseHeaders => (size(&self.x.res) + ":status200".len()) as u64,
             _ => 0,
         }
     }
@@ -94,7 +122,9 @@ impl Record for Line<'_> {
         match of {
             Address::DownstreamRemote | Address::DownstreamDirectRemote => self.x.remote,
             Address::DownstreamLocal | Address::DownstreamDirectLocal => self.x.local,
-            Address::UpstreamHost | Address::UpstreamRemote => self.x.upstream,
+            Address::UpstreamHost => self.x.upstream,
+            // Only a connection has another end.
+            Address::UpstreamRemote => self.x.upstream.filter(|_| self.x.times.sent.is_some()),
             Address::UpstreamLocal => None,
         }
     }
@@ -106,6 +136,10 @@ impl Record for Line<'_> {
             Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
             Text::UpstreamCluster => self.x.cluster.as_deref(),
             Text::RouteName => self.x.route.as_deref(),
+            Text::TraceId => self.x.trace.as_ref().map(|trace| trace.id()),
+            Text::SpanId => self.x.trace.as_ref().map(|trace| trace.span_id()),
+            // Known only while such a reply is made.
+            Text::LocalReplyBody => Some(""),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ use forebay_telemetry::Http;
 use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
+use super::trace::Trace;
 use crate::conn::Listening;
 use crate::filters::Later;
 use crate::worker::Worker;
@@ -65,6 +66,10 @@ pub(crate) struct Exchange {
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) connection: u64,
+    /// The other end of the client's connection, whoever it speaks for.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Its trace, if its listener traces.
+    pub(crate) trace: Option<Box<Trace>>,
     /// Where to record; `None` before the first and after the last word of an exchange.
     pub(crate) open: Option<(Rc<Worker>, Rc<Listening>)>,
 }
@@ -108,6 +113,8 @@ impl Exchange {
             remote: None,
             local: None,
             connection: 0,
+            peer: None,
+            trace: None,
             open: None,
         })
     }
@@ -124,6 +131,8 @@ impl Exchange {
         self.remote = Some(peer.remote);
         self.local = Some(peer.local);
         self.connection = peer.connection;
+        self.peer = Some(peer.remote);
+        self.trace = None;
         self.body.clear();
         self.held.clear();
         self.later.clear();

@@ -44,6 +44,14 @@ fn server(s: &Shared, state: State, all: &mut Snapshot) {
     ] {
         all.push(None, name, Kind::Gauge, value);
     }
+    let spans = s.fleet.spans();
+    for (name, counter) in [
+        ("tracing.opentelemetry.spans_sent", &spans.sent),
+        ("tracing.opentelemetry.spans_dropped", &spans.dropped),
+        ("tracing.opentelemetry.timer_flushed", &spans.timer_flushed),
+    ] {
+        all.push(None, name, Kind::Counter, counter.load(Ordering::Relaxed));
+    }
     all.push(None, "filesystem.forebay_lines_lost", Kind::Counter, s.fleet.lost_lines());
 }
 

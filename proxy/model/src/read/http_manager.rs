@@ -15,6 +15,7 @@ use super::http_options::{common, http1, http2};
 use super::invalid::{Invalid, Rule};
 use super::route_action::upgrade;
 use super::route_config::inline;
+use super::tracing::tracing as read_tracing;
 use super::scalar::{choice, duration, flag, number, off};
 use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort};
 use crate::names::Names;
@@ -55,7 +56,7 @@ pub(crate) fn http_manager(
             preserve_external_request_id, always_set_request_id_in_response, proxy_100_continue, upgrade_configs,
             normalize_path, merge_slashes, path_with_escaped_slashes_action, strip_matching_host_port,
             strip_trailing_host_dot, append_x_forwarded_port, route_specifier, strip_port_mode,
-            add_proxy_protocol_connection_state,
+            add_proxy_protocol_connection_state, tracing,
         ],
         harmless: [
             // HTTP/3 is never negotiated here.
@@ -70,7 +71,7 @@ pub(crate) fn http_manager(
             append_local_overload, forward_proto_config,
         ],
         refused: [
-            tracing, scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
+            scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
             internal_address_config, represent_ipv4_remote_address_as_ipv4_mapped_ipv6, request_id_extension,
             local_reply_config, path_normalization_options, proxy_status_config, typed_header_validation_config,
         ],
@@ -87,7 +88,8 @@ pub(crate) fn http_manager(
         codec: codec(at.field("codec_type"), *codec_type)?,
         routes: source,
         filters,
-        access_logs: access_logs(&at.field("access_log"), access_log)?,
+        tracing: read_tracing(at, tracing, names)?,
+        access_logs: access_logs(&at.field("access_log"), access_log, names)?,
         server_header: server_header(
             at.field("server_header_transformation"),
             *server_header_transformation,

@@ -51,6 +51,13 @@ impl Context {
         out
     }
 
+    /// The span's id as it is logged.
+    pub fn span_digits(&self) -> [u8; 16] {
+        let mut out = [0; 16];
+        digits(&self.span, &mut out);
+        out
+    }
+
     /// The trace's id as it is logged.
     pub fn trace_digits(&self) -> [u8; 32] {
         let mut out = [0; 32];
