@@ -165,5 +165,6 @@ fn config(flags: &Flags, bootstrap: Bootstrap) -> Config {
         workers: flags.concurrency.unwrap_or_else(cores),
         max_connections: bootstrap.max_connections.unwrap_or(MAX_CONNECTIONS),
         admin: bootstrap.admin,
+        admin_logs: bootstrap.admin_logs,
     }
 }

@@ -11,8 +11,8 @@ use forebay_model::Update;
 use forebay_net::{BindError, Drain, Limit};
 use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
-use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::log::Files;
+use forebay_telemetry::trace::Speaker;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -244,6 +244,11 @@ impl Fleet {
     /// Opens access logs anew by name, for log rotation.
     pub fn reopen_logs(&self) {
         self.logs.reopen();
+    }
+
+    /// The access log files of the process.
+    pub fn log_files(&self) -> &Files {
+        &self.logs
     }
 
     /// What became of spans.

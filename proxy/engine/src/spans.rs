@@ -78,9 +78,12 @@ impl Spans {
         let now = worker.clock.now().0;
         // Those of collectors that the configuration no longer has go when they are empty.
         self.queues.borrow_mut().retain(|queue| {
-            Rc::strong_count(queue) > 1 || !queue.waiting.borrow().is_empty() || now < queue.since.get() + IDLE
+            Rc::strong_count(queue) > 1
+                || !queue.waiting.borrow().is_empty()
+                || now < queue.since.get() + IDLE
         });
-        let due: Vec<Rc<Queue>> = self.queues.borrow().iter().filter(|queue| queue.is_due(now)).cloned().collect();
+        let due: Vec<Rc<Queue>> =
+            self.queues.borrow().iter().filter(|queue| queue.is_due(now)).cloned().collect();
         for queue in due {
             self.counts.timer_flushed.fetch_add(1, Relaxed);
             start(worker, &queue);
@@ -90,9 +93,8 @@ impl Spans {
     fn queue(&self, collector: &Arc<Collector>) -> Rc<Queue> {
         let mut queues = self.queues.borrow_mut();
         // An update of the listener brings an equal collector anew.
-        let same = |queue: &&Rc<Queue>| {
-            Arc::ptr_eq(&queue.collector, collector) || *queue.collector == **collector
-        };
+        let same =
+            |queue: &&Rc<Queue>| Arc::ptr_eq(&queue.collector, collector) || *queue.collector == **collector;
         if let Some(queue) = queues.iter().find(same) {
             return queue.clone();
         }
@@ -193,7 +195,8 @@ fn accepted(collector: &Collector, answer: &Answer) -> bool {
         Transport::Http { .. } => (200..300).contains(&answer.head.status),
         Transport::Grpc { .. } => {
             let status = answer.trailers.as_ref().and_then(|trailers| trailers.get(b"grpc-status"));
-            answer.head.status == 200 && status.or_else(|| answer.head.get(b"grpc-status")) == Some(b"0".as_slice())
+            answer.head.status == 200
+                && status.or_else(|| answer.head.get(b"grpc-status")) == Some(b"0".as_slice())
         }
     }
 }

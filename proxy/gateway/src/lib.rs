@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use forebay_engine::admin::AccessLog;
 use forebay_engine::{Bound, Fleet, Options};
-use forebay_model::{Applied, Model, Resource};
+use forebay_model::{AccessLogConfig, Applied, Model, Resource};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::Any;
 use forebay_proto::envoy::config::core::v3::Node;
@@ -45,6 +44,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Where the admin interface listens; loopback, unless somebody knows better. `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where requests to it are written down.
+    pub admin_logs: Vec<AccessLogConfig>,
     /// What the autoscaler knows this gateway by: `pod_name` in its reports.
     pub name: String,
 }
@@ -166,8 +167,9 @@ impl Gateway {
             runtime.block_on(async move {
                 let local = tokio::task::LocalSet::new();
                 local.spawn_local(reporter::run(heard, all.config.name.clone()));
+                let log = provider::access_log(&all);
                 for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
-                    local.spawn_local(provider::serve(all.clone(), socket, AccessLog::default()));
+                    local.spawn_local(provider::serve(all.clone(), socket, log.clone()));
                 }
                 local.run_until(live(all, own, stopped)).await;
             });

@@ -27,6 +27,19 @@ pub(crate) mod updates;
 /// Kourier runs it with 15.
 const DRAIN: Duration = Duration::from_secs(15);
 
+/// The admin interface's access log. A file that cannot be opened is told of, and left out.
+pub(crate) fn access_log(shared: &Shared) -> AccessLog {
+    shared.config.admin_logs.iter().fold(AccessLog::default(), |log, config| {
+        match shared.fleet.log_files().open(&*config.path) {
+            Ok(file) => log.and(&file, config.format.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "requests to the admin interface are not written down");
+                log
+            }
+        }
+    })
+}
+
 /// Serves the admin interface on `socket`.
 pub(crate) async fn serve(shared: Arc<Shared>, socket: TcpListener, log: AccessLog) {
     let admin = Arc::new(Admin { shared, runtime: tokio::runtime::Handle::current() });

@@ -30,7 +30,7 @@ pub use http_manager::{
 };
 pub use listener::Listener;
 pub use model::Model;
-pub use read::{Invalid, Rule};
+pub use read::{Invalid, Rule, loose_access_logs};
 pub use revision::Revision;
 pub use tracing::{Collector, Tag, TagValue, Tracing, Transport};
 pub use update::{Applied, Interest, Rejected, Resource, Update};

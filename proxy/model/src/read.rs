@@ -33,6 +33,7 @@ mod transport;
 mod virtual_host;
 mod wire;
 
+pub use access_log::loose_access_logs;
 pub(crate) use any::{decode, name_of};
 pub(crate) use at::At;
 pub(crate) use cluster::{Read as ReadCluster, cluster};

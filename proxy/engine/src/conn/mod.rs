@@ -15,7 +15,7 @@ use forebay_http::Head;
 use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
-use forebay_model::{LogFilter, Codec, HttpManager, Listener as Config, RouteSource, ServerHeader};
+use forebay_model::{Codec, HttpManager, Listener as Config, LogFilter, RouteSource, ServerHeader};
 use forebay_net::{Accepted, Acceptor, Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
 use forebay_telemetry::log::LogWriter;

@@ -5,6 +5,7 @@ mod admit;
 mod answer;
 mod attempt;
 mod client;
+mod counts;
 mod grpc;
 mod headers;
 mod hygiene;
@@ -174,6 +175,7 @@ async fn forward_to<C: Client>(
     x: &mut Exchange,
     client: &mut C,
 ) -> After {
+    on.http().stats.inc(Http::RqTotal);
     let cluster = state.now();
     x.cluster = Some(cluster.config.name.clone());
     let revision = cluster.config.revision.clone();

@@ -7,7 +7,7 @@ use forebay_telemetry::log::{Address, Bytes, Flag, Flags, Point, Record, Text};
 use forebay_telemetry::{Http, HttpTime};
 
 use super::state::Exchange;
-use super::{shown, trace};
+use super::{counts, shown, trace};
 use crate::worker::Worker;
 
 /// Records `x`; a second call does nothing.
@@ -21,6 +21,7 @@ pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     } else {
         http.stats.completed(x.status);
     }
+    counts::why(&http.stats, x.flags, x.details);
     http.stats.dec(Http::DownstreamRqActive);
     http.stats.record(HttpTime::DownstreamRq, took);
     worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
@@ -108,7 +109,8 @@ impl Record for Line<'_> {
             Bytes::Sent => self.x.bytes_out,
             Bytes::RequestHeaders => {
                 let req = &self.x.req;
-                let pseudo = [(":method", req.method()), (":path", req.path()), (":authority", req.authority())];
+                let pseudo =
+                    [(":method", req.method()), (":path", req.path()), (":authority", req.authority())];
                 let pseudo: usize = pseudo.iter().map(|(name, value)| name.len() + value.len()).sum();
                 (pseudo + ":scheme".len() + req.scheme.as_str().len() + size(req)) as u64
             }

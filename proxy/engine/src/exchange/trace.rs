@@ -8,7 +8,9 @@ use forebay_http::Known;
 use forebay_model::{TagValue, Tracing};
 use forebay_telemetry::Http;
 use forebay_telemetry::log::{Point, Record, Text};
-use forebay_telemetry::trace::{Attribute, Context, Kind, Parent, Reason, Sampling, Span, SpanId, decide, mark};
+use forebay_telemetry::trace::{
+    Attribute, Context, Kind, Parent, Reason, Sampling, Span, SpanId, decide, mark,
+};
 
 use super::record::Line;
 use super::state::Exchange;
@@ -76,7 +78,14 @@ fn traced(worker: &Worker, http: &HttpState, tracing: &Arc<Tracing>, x: &mut Exc
         let told = Context { span: upstream.unwrap_or(context.span), ..context };
         x.req.set(b"traceparent", &told.write());
     }
-    Some(Trace { tracing: tracing.clone(), context, parent, upstream, digits: context.trace_digits(), span_digits: context.span_digits() })
+    Some(Trace {
+        tracing: tracing.clone(),
+        context,
+        parent,
+        upstream,
+        digits: context.trace_digits(),
+        span_digits: context.span_digits(),
+    })
 }
 
 fn is_sampled(http: &HttpState, tracing: &Tracing, x: &mut Exchange) -> bool {

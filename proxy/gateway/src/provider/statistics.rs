@@ -68,9 +68,9 @@ fn control_plane(s: &Shared, all: &mut Snapshot) {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let received = &s.received;
     all.push(None, "control_plane.connected_state", Kind::Gauge, u64::from(*s.connected.borrow()));
-    all.push(None, "control_plane.forebay_rx_responses", Kind::Counter, count(&received.responses));
-    all.push(None, "control_plane.forebay_rx_resources", Kind::Counter, count(&received.resources));
-    all.push(None, "control_plane.forebay_rx_bytes", Kind::Counter, count(&received.bytes));
+    all.push(None, "control_plane.rx_responses", Kind::Counter, count(&received.responses));
+    all.push(None, "control_plane.rx_resources", Kind::Counter, count(&received.resources));
+    all.push(None, "control_plane.rx_bytes", Kind::Counter, count(&received.bytes));
 }
 
 fn model(s: &Shared, all: &mut Snapshot) {

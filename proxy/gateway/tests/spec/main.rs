@@ -18,6 +18,7 @@ mod resources;
 mod world;
 
 mod access_log;
+mod admin;
 mod admission;
 mod bodies;
 mod connections;
@@ -39,5 +40,6 @@ mod reports;
 mod retries;
 mod routing;
 mod statistics;
+mod tracing;
 mod upgrades;
 mod waiting_room;

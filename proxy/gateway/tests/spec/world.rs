@@ -191,8 +191,8 @@ impl World {
     /// Returns when the gateway has answered for all that is in the store.
     pub fn settled(&self) {
         until("the gateway took its configuration", || {
-            let admin = self.admin("GET", "/config_dump?include_eds");
-            admin.contains("\"ACKED\"") && !admin.contains("\"REQUESTED\"") && {
+            let active = self.admin("GET", "/listeners").contains("gateway::");
+            active && self.admin("GET", "/init_dump") == "{}\n" && {
                 let view = self.admin("GET", "/clusters");
                 let others = self.setup.others.iter().map(|(_, endpoints, _)| endpoints.len());
                 view.matches("::rq_active::").count() == self.setup.endpoints.len() + others.sum::<usize>()

@@ -21,6 +21,11 @@ use super::scalar::each;
 use crate::access_log::AccessLogConfig;
 use crate::names::Names;
 
+/// Reads access logs that belong to no listener: those of the admin interface.
+pub fn loose_access_logs(logs: &[pb::AccessLog]) -> Result<Vec<AccessLogConfig>, Invalid> {
+    access_logs(&At::ROOT.field("access_log"), logs, &mut Names::default())
+}
+
 /// Reads a list of access logs.
 pub(crate) fn access_logs(
     at: &At<'_>,
@@ -103,12 +108,10 @@ fn text_of(at: &At<'_>, source: &core::DataSource) -> Result<String, Invalid> {
     use core::data_source::Specifier::{EnvironmentVariable, Filename, InlineBytes, InlineString};
     match &source.specifier {
         Some(InlineString(text)) => Ok(text.clone()),
-        Some(InlineBytes(bytes)) => {
-            String::from_utf8(bytes.clone()).map_err(|_| at.field("inline_bytes").unsupported("bytes that are no UTF-8"))
-        }
-        Some(Filename(path)) => {
-            std::fs::read_to_string(path).map_err(|error| at.field("filename").unsupported(format_args!("{path}: {error}")))
-        }
+        Some(InlineBytes(bytes)) => String::from_utf8(bytes.clone())
+            .map_err(|_| at.field("inline_bytes").unsupported("bytes that are no UTF-8")),
+        Some(Filename(path)) => std::fs::read_to_string(path)
+            .map_err(|error| at.field("filename").unsupported(format_args!("{path}: {error}"))),
         Some(EnvironmentVariable(name)) => {
             std::env::var(name).map_err(|_| at.field("environment_variable").unsupported(name))
         }

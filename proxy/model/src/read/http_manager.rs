@@ -15,8 +15,8 @@ use super::http_options::{common, http1, http2};
 use super::invalid::{Invalid, Rule};
 use super::route_action::upgrade;
 use super::route_config::inline;
-use super::tracing::tracing as read_tracing;
 use super::scalar::{choice, duration, flag, number, off};
+use super::tracing::tracing as read_tracing;
 use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort};
 use crate::names::Names;
 

@@ -42,7 +42,9 @@ pub(super) fn log_filter(
             let Some(header) = &filter.header else { return Err(at.missing("header")) };
             LogFilter::Header(header_match(&at.field("header"), header, names)?)
         }
-        Some(ResponseFlagFilter(filter)) => flags(&at.field("response_flag_filter").field("flags"), &filter.flags)?,
+        Some(ResponseFlagFilter(filter)) => {
+            flags(&at.field("response_flag_filter").field("flags"), &filter.flags)?
+        }
         Some(GrpcStatusFilter(filter)) => {
             let at = at.field("grpc_status_filter");
             let statuses = each(&at.field("statuses"), &filter.statuses, |at, status| {

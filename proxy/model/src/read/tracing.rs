@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use forebay_proto::envoy::config::core::v3 as core;
-use forebay_proto::envoy::config::trace::v3::{OpenTelemetryConfig, tracing::Http, tracing::http::ConfigType};
+use forebay_proto::envoy::config::trace::v3::{
+    OpenTelemetryConfig, tracing::Http, tracing::http::ConfigType,
+};
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager as pb;
 use forebay_proto::envoy::r#type::tracing::v3 as tag;
 use forebay_proto::envoy::r#type::v3::Percent;
 
 use forebay_route::ClusterIx;
 
-use super::any::{unknown, is, unpack};
+use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};

@@ -106,7 +106,8 @@ mod tests {
         // The zone is there, and empty, where the node has none.
         assert_eq!(
             named(&span.attributes),
-            [("node_id", "n"), ("zone", ""), ("http.method", "GET")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+            [("node_id", "n"), ("zone", ""), ("http.method", "GET")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
         );
         assert_eq!((span.kind, span.flags, span.status.unwrap().code), (2, 769, 2));
         assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (5_000, 7_000));
