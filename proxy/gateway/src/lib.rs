@@ -34,6 +34,8 @@ pub struct Config {
     pub xds: Option<Xds>,
     /// Who it is.
     pub node: Node,
+    /// How it was started, for `/server_info`: Envoy's `command_line_options`.
+    pub options: serde_json::Value,
     /// Listeners of its own, which no control plane can replace.
     pub listeners: Vec<Any>,
     /// Clusters of its own, which no control plane can replace.

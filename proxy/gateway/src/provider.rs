@@ -120,10 +120,14 @@ impl Provider for Admin {
     fn server_info(&self) -> ServerInfo {
         let config = &self.shared.config;
         ServerInfo {
-            version: format!("forebay/{}", env!("CARGO_PKG_VERSION")),
+            // Envoy's five parts: revision, version, state of the tree, kind of build, who does TLS.
+            version: concat!("forebay/", env!("CARGO_PKG_VERSION"), "/Clean/RELEASE/rustls").to_owned(),
             uptime: self.shared.started.elapsed(),
-            options: json!({ "concurrency": self.shared.fleet.len() }),
-            node: json!({ "id": config.node.id, "cluster": config.node.cluster }),
+            options: match &config.options {
+                Value::Null => json!({ "concurrency": self.shared.fleet.len() }),
+                options => options.clone(),
+            },
+            node: dump::node(&config.node),
         }
     }
 

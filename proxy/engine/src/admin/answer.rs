@@ -76,6 +76,7 @@ impl Request {
                 | Command::Explain
                 | Command::Memory
                 | Command::ResetCounters
+                | Command::ServerInfo
                 | Command::Stats
                 | Command::StatsPrometheus
         )

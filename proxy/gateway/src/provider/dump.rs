@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use forebay_model::{Dumped, Listener, RouteSource, State};
 use forebay_proto::envoy::config::bootstrap::v3::{Bootstrap, bootstrap::StaticResources};
+use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::{json, type_url};
 use prost::Message;
 use serde_json::{Map, Value, json};
@@ -44,6 +45,14 @@ pub(super) fn sections(shared: &Shared, endpoints: bool) -> Vec<Value> {
         section("SecretsConfigDump"),
     ]);
     sections
+}
+
+/// A node as protobuf's JSON; its id and cluster alone should the descriptors be unreadable.
+pub(super) fn node(node: &Node) -> Value {
+    match json::descriptors() {
+        Ok(pool) => json::print(&pool, "envoy.config.core.v3.Node", &node.encode_to_vec()),
+        Err(_) => json!({ "id": node.id, "cluster": node.cluster }),
+    }
 }
 
 /// The connection managers of a listener that ask for routes by name.

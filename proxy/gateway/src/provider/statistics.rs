@@ -92,7 +92,7 @@ fn model(s: &Shared, all: &mut Snapshot) {
         }
     }
     for listener in model.listeners() {
-        managers.extend(super::dump::managers(listener).cloned());
+        managers.extend(super::dump::managers(listener));
     }
     let listeners = model.listeners().count() as u64;
     let (mut warming_clusters, mut warming_listeners) = (0, 0);

@@ -18,6 +18,7 @@ mod resources;
 mod world;
 
 mod access_log;
+mod access_log_operators;
 mod admin;
 mod admission;
 mod bodies;
