@@ -37,14 +37,14 @@ impl Format {
 
     /// Whether a line has the name of the matched route.
     pub fn asks_for_route(&self) -> bool {
-        fn asks(pieces: &[Piece]) -> bool {
-            pieces.iter().any(|piece| match piece {
-                Piece::Value(op, _) | Piece::Typed(op, _) => *op == Op::Text(Text::RouteName),
-                Piece::Quoted(inner) => asks(inner),
-                Piece::Literal(_) => false,
-            })
-        }
-        asks(&self.pieces)
+        asks(&self.pieces, &|op| *op == Op::Text(Text::RouteName))
+    }
+
+    /// Whether a line has something of the response's trailers.
+    pub fn asks_for_trailers(&self) -> bool {
+        let is_trailer =
+            |op: &Op| matches!(op, Op::Header { of: Headers::Trailers, .. } | Op::GrpcStatus(_));
+        asks(&self.pieces, &is_trailer)
     }
 
     /// Prints nothing instead of `-` where a value is missing (`omit_empty_values`).
@@ -53,6 +53,14 @@ impl Format {
         self.missing = "";
         self
     }
+}
+
+fn asks(pieces: &[Piece], wanted: &dyn Fn(&Op) -> bool) -> bool {
+    pieces.iter().any(|piece| match piece {
+        Piece::Value(op, _) | Piece::Typed(op, _) => wanted(op),
+        Piece::Quoted(inner) => asks(inner, wanted),
+        Piece::Literal(_) => false,
+    })
 }
 
 /// [`DEFAULT`].

@@ -46,6 +46,17 @@ pub enum LogFilter {
     },
 }
 
+impl LogFilter {
+    /// Whether the verdict depends on the response's trailers.
+    pub fn asks_for_trailers(&self) -> bool {
+        match self {
+            LogFilter::GrpcStatus { .. } => true,
+            LogFilter::And(inner) | LogFilter::Or(inner) => inner.iter().any(LogFilter::asks_for_trailers),
+            _ => false,
+        }
+    }
+}
+
 /// How a number is compared with one that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compare {

@@ -41,6 +41,8 @@ pub(crate) struct HttpState {
     pub(crate) logs: Vec<AccessLog>,
     /// Whether a log line may ask for the route's name.
     pub(crate) logs_routes: bool,
+    /// Whether somebody asks for a response's trailers when it is over.
+    pub(crate) keeps_trailers: bool,
     pub(crate) path_rules: Rules,
     pub(crate) limits: Limits,
     /// `None` where a request meets no filter.
@@ -91,9 +93,12 @@ impl HttpState {
         let same = before.filter(|b| b.manager.stat_prefix == manager.stat_prefix);
         let stats = same.map_or_else(|| worker.stats.http(&manager.stat_prefix), |b| b.stats.clone());
         let mut logs_routes = false;
+        let mut keeps_trailers = manager.tracing.is_some();
         let mut logs = Vec::new();
         for config in &manager.access_logs {
             logs_routes |= config.format.asks_for_route();
+            keeps_trailers |= config.format.asks_for_trailers()
+                || config.filter.as_ref().is_some_and(LogFilter::asks_for_trailers);
             match worker.log_files.open(&*config.path) {
                 Ok(file) => logs.push(AccessLog {
                     writer: RefCell::new(file.writer(config.format.clone())),
@@ -111,6 +116,7 @@ impl HttpState {
             stats,
             logs,
             logs_routes,
+            keeps_trailers,
             path_rules: crate::exchange::path_rules(manager),
             limits: Limits {
                 head_bytes: manager.max_request_headers_kb as usize * 1024,

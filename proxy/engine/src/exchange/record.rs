@@ -114,7 +114,8 @@ impl Record for Line<'_> {
                 let pseudo: usize = pseudo.iter().map(|(name, value)| name.len() + value.len()).sum();
                 (pseudo + ":scheme".len() + req.scheme.as_str().len() + size(req)) as u64
             }
-            // Names of three digits each, and `:status`.
+            Bytes::ResponseTrailers => self.x.trailers.as_ref().map_or(0, |trailers| size(trailers) as u64),
+            // A status has three digits.
             Bytes::ResponseHeaders => (size(&self.x.res) + ":status200".len()) as u64,
             _ => 0,
         }
@@ -160,6 +161,10 @@ impl Record for Line<'_> {
 
     fn response_header(&self, name: &str) -> Option<&[u8]> {
         self.x.res.get(name.as_bytes())
+    }
+
+    fn response_trailer(&self, name: &str) -> Option<&[u8]> {
+        self.x.trailers.as_ref()?.get(name.as_bytes())
     }
 
     fn attempts(&self) -> u32 {

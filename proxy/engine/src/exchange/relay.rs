@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{Framing, Gone, Persist};
-use forebay_http::{Flow, Up, Version, Wrong};
+use forebay_http::{Flow, Head, Source, Up, Version, Wrong};
 use forebay_net::Timeout;
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
@@ -57,6 +57,13 @@ pub(super) async fn response<C: Client>(
     match relay(worker, x, client, answered, &mut down).await {
         Ok(()) => {
             x.bytes_out = down.bytes;
+            if on.http().keeps_trailers
+                && let Some(trailers) = answered.up.trailers()
+            {
+                let mut kept = Box::<Head>::default();
+                trailers.iter().for_each(|(name, value, _)| kept.push(name, value));
+                x.trailers = Some(kept);
+            }
             record::finish(worker, x);
             if !client.has_read_all() {
                 on.http().stats.inc(Http::DownstreamRqResponseBeforeRqComplete);

@@ -68,6 +68,8 @@ pub(crate) struct Exchange {
     pub(crate) connection: u64,
     /// The other end of the client's connection, whoever it speaks for.
     pub(crate) peer: Option<SocketAddr>,
+    /// Trailers of the response, where somebody asks for them.
+    pub(crate) trailers: Option<Box<Head>>,
     /// Its trace, if its listener traces.
     pub(crate) trace: Option<Box<Trace>>,
     /// Where to record; `None` before the first and after the last word of an exchange.
@@ -114,6 +116,7 @@ impl Exchange {
             local: None,
             connection: 0,
             peer: None,
+            trailers: None,
             trace: None,
             open: None,
         })
@@ -132,7 +135,7 @@ impl Exchange {
         self.local = Some(peer.local);
         self.connection = peer.connection;
         self.peer = Some(peer.remote);
-        self.trace = None;
+        (self.trailers, self.trace) = (None, None);
         self.body.clear();
         self.held.clear();
         self.later.clear();
