@@ -145,7 +145,7 @@ pub struct Memory {
 /// Something that waits before it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unready {
-    /// `listener` or `cluster`.
+    /// `listener`, `cluster` or `route`.
     pub component: &'static str,
     /// Its name.
     pub name: String,

@@ -91,7 +91,11 @@ impl Provider for Admin {
         });
         waiting
             .map(|(url, name, reason)| Unready {
-                component: if url == type_url::LISTENER { "listener" } else { "cluster" },
+                component: match url {
+                    type_url::LISTENER => "listener",
+                    type_url::CLUSTER => "cluster",
+                    _ => "route",
+                },
                 name: name.to_string(),
                 waits_for: vec![reason],
             })

@@ -87,7 +87,7 @@ impl Record for Line<'_> {
             Point::ConnectStart => None,
             Point::ConnectEnd | Point::HandshakeEnd => None,
             Point::PoolReady | Point::UpstreamRequestStart => t.sent,
-            Point::UpstreamRequestEnd => t.request_end.or(t.sent),
+            Point::UpstreamRequestEnd => t.sent.and(t.request_end.or(t.sent)),
             Point::UpstreamResponseStart => t.first_byte,
             Point::UpstreamResponseEnd => t.first_byte.map(|_| self.took),
             Point::ResponseStart => t.first_byte.or((self.x.status != 0).then_some(self.took)),
@@ -135,7 +135,7 @@ impl Record for Line<'_> {
     fn text(&self, of: Text) -> Option<&str> {
         match of {
             Text::Protocol => Some(self.x.req.version.as_str()),
-            Text::UpstreamProtocol => self.x.upstream.map(|_| self.x.res.version.as_str()),
+            Text::UpstreamProtocol => self.x.times.sent.map(|_| self.x.res.version.as_str()),
             Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
             Text::UpstreamCluster => self.x.cluster.as_deref(),
             Text::RouteName => self.x.route.as_deref(),

@@ -184,7 +184,7 @@ fn egress(trace: &Trace, line: &Line<'_>) -> Option<Span> {
     let x = line.exchange();
     let (id, upstream) = (trace.upstream?, x.upstream?);
     let mut tags: Vec<Attribute> = Vec::with_capacity(12);
-    let protocol = line.text(Text::UpstreamProtocol).filter(|_| x.times.first_byte.is_some());
+    let protocol = line.text(Text::UpstreamProtocol);
     tags.push(("http.protocol".into(), protocol.map_or_else(missing, str::to_owned)));
     tags.push(("upstream_address".into(), upstream.to_string()));
     tags.push(("peer.address".into(), upstream.to_string()));
