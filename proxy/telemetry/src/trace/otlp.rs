@@ -109,7 +109,7 @@ mod tests {
             [("node_id", "n"), ("zone", ""), ("http.method", "GET")]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
         );
-        assert_eq!((span.kind, span.flags, span.status.unwrap().code), (2, 769, 2));
+        assert_eq!((span.kind, span.flags, span.status.as_ref().unwrap().code), (2, 769, 2));
         assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (5_000, 7_000));
         assert_eq!(span.events[0].time_unix_nano, 6_000);
         assert_eq!(span.trace_state, "a=b");
