@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("forebay-balance", 1),
     ("forebay-xds-wire", 1),
     ("forebay-knative", 1),
+    ("forebay-format", 0),
     ("forebay-proto", 0),
     ("forebay-base", 0),
 ];

@@ -6,6 +6,7 @@ pub use envoy_types::pb::{envoy, google, udpa, xds};
 
 pub mod json;
 pub mod metrics;
+pub mod otlp;
 pub mod type_url;
 
 pub use google::protobuf::Any;

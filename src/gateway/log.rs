@@ -13,6 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::flags::Flags;
@@ -34,6 +35,9 @@ const PARTS: [(&str, &[&str]); 9] = [
     ("main", &["forebay"]),
 ];
 
+/// Others' crates that speak much.
+const LIBRARIES: [&str; 7] = ["h2", "hyper", "hyper_util", "tonic", "tower", "rustls", "mio"];
+
 struct Out {
     path: Option<String>,
     /// Standard error without one.
@@ -48,7 +52,7 @@ pub(super) fn init(flags: &Flags) -> io::Result<()> {
     let mut targets = Targets::new().with_default(level);
     // What libraries say below a warning is about them, unless somebody wants everything.
     if flags.level.is_some_and(|level| level < tracing::Level::TRACE) {
-        for library in ["h2", "hyper", "hyper_util", "tonic", "tower", "rustls", "mio"] {
+        for library in LIBRARIES {
             targets = targets.with_target(library, level.min(LevelFilter::WARN));
         }
     }
@@ -57,8 +61,23 @@ pub(super) fn init(flags: &Flags) -> io::Result<()> {
         targets = crates.iter().fold(targets, |all, part| all.with_target(*part, LevelFilter::from(*level)));
     }
     let pattern = Pattern::parse(flags.log_format.as_deref().unwrap_or(pattern::DEFAULT));
+    let quiet = targets.clone();
+    let (filter, levels) = reload::Layer::new(targets);
     // A second call finds one installed already.
-    let _ = tracing_subscriber::registry().with(Lines { pattern }.with_filter(targets)).try_init();
+    let _ = tracing_subscriber::registry().with(Lines { pattern }.with_filter(filter)).try_init();
+    let level = flags.level.map_or_else(|| "off".to_owned(), |level| level.to_string().to_lowercase());
+    // `/logging` of the admin interface.
+    forebay_gateway::loggers::on_change(&level, move |directives| {
+        let asked: Targets = directives.parse().map_err(|error| format!("{directives}: {error}"))?;
+        // Libraries stay as quiet as they were, unless the change names them or wants everything.
+        let all = asked.default_level().is_some_and(|level| level == LevelFilter::TRACE);
+        let libraries = quiet.iter().filter(|(target, _)| !all && LIBRARIES.contains(target));
+        let targets = libraries.fold(asked.clone(), |targets, (target, level)| {
+            let named = asked.iter().any(|(name, _)| name == target);
+            if named { targets } else { targets.with_target(target, level) }
+        });
+        levels.reload(targets).map_err(|error| error.to_string())
+    });
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod flags;
 mod log;
+mod shown;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -156,14 +157,17 @@ fn serve(flags: &Flags, bootstrap: Bootstrap) -> Result<(), Unable> {
 
 fn config(flags: &Flags, bootstrap: Bootstrap) -> Config {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = flags.concurrency.unwrap_or_else(cores).max(1);
     Config {
+        options: shown::shown(flags, workers),
         name: bootstrap.node.id.clone(),
         xds: bootstrap.xds,
         node: bootstrap.node,
         listeners: bootstrap.listeners,
         clusters: bootstrap.clusters,
-        workers: flags.concurrency.unwrap_or_else(cores),
+        workers,
         max_connections: bootstrap.max_connections.unwrap_or(MAX_CONNECTIONS),
         admin: bootstrap.admin,
+        admin_logs: bootstrap.admin_logs,
     }
 }

@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::gate::Gate;
 use crate::permit::Permit;
+use crate::tally::{Event, Tally};
 
 /// An address that serves requests. It survives updates as the same object; an address that was retired and comes back is
 /// a new one.
@@ -18,6 +19,7 @@ pub struct Endpoint {
     /// Bits 0-31: requests in flight. Bits 32-61: those of them that hold a gate's permit. Bit 62: draining. Bit 63: retired.
     /// Written by requests of all workers at entry and exit, flags by the model; read by choices and reports.
     state: CachePadded<AtomicU64>,
+    tally: Tally,
 }
 
 impl Endpoint {
@@ -25,7 +27,17 @@ impl Endpoint {
         /// Written and read here only.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { address, id, state: CachePadded::new(AtomicU64::new(0)) })
+        Arc::new(Self { address, id, state: CachePadded::new(AtomicU64::new(0)), tally: Tally::default() })
+    }
+
+    /// Counts something that happened here.
+    pub fn count(&self, event: Event) {
+        self.tally.count(event);
+    }
+
+    /// How often that happened here.
+    pub fn counted(&self, event: Event) -> u64 {
+        self.tally.get(event)
     }
 
     /// Requests in flight here.

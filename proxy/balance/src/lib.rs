@@ -12,6 +12,7 @@ mod meter;
 mod permit;
 mod room;
 mod turn;
+mod tally;
 mod wait;
 mod word;
 
@@ -23,4 +24,5 @@ pub use meter::{Meter, Sample};
 pub use permit::Permit;
 pub use room::{Bounds, Full};
 pub use turn::Turn;
+pub use tally::Event;
 pub use wait::Wait;

@@ -11,12 +11,16 @@ use std::time::Duration;
 use forebay_telemetry::Snapshot;
 use serde_json::Value;
 
+mod access;
 mod answer;
 mod commands;
+mod dump;
+pub mod loggers;
 mod query;
 mod serve;
 mod views;
 
+pub use access::AccessLog;
 pub use serve::{Bounds, serve};
 
 /// What the admin interface shows and does. Methods may take their time where noted; they are never called on a worker.
@@ -26,6 +30,18 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Statistics of all workers, with whatever else is to be shown beside them. May fold for a while.
     fn stats(&self) -> Snapshot;
+
+    /// Counters start anew from zero. May take a moment.
+    fn reset_counters(&self);
+
+    /// For `/certs`: each listener's and cluster's certificates.
+    fn certificates(&self) -> Vec<Certificate>;
+
+    /// For `/init_dump`: what still waits for something.
+    fn unready(&self) -> Vec<Unready>;
+
+    /// For `/memory`.
+    fn memory(&self) -> Memory;
 
     /// Sections of `/config_dump` in Envoy's JSON, each with its `@type` (`..ClustersConfigDump`). May be large.
     /// `endpoints`: whether EDS is asked for as well.
@@ -78,6 +94,8 @@ pub struct ClusterView {
     pub added_via_api: bool,
     /// Circuit breakers of default priority.
     pub limits: Option<Limits>,
+    /// Circuit breakers of high priority.
+    pub high: Option<Limits>,
     /// More about the whole cluster, as `name::key::value`: `forebay_waiting`, `forebay_in_flight` ..
     pub facts: Vec<(&'static str, String)>,
     /// Its endpoints.
@@ -107,6 +125,62 @@ pub struct EndpointView {
     pub health: Health,
     /// Its share.
     pub weight: u32,
+    /// Its priority; 0 is the first.
+    pub priority: u32,
+    /// Region, zone and part of a zone.
+    pub locality: (String, String, String),
+}
+
+/// What is resident, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    /// In use by the program itself.
+    pub allocated: u64,
+    /// Got from the system for that.
+    pub heap: u64,
+    /// All of the process, files mapped included.
+    pub resident: u64,
+}
+
+/// Something that waits before it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready {
+    /// `listener`, `cluster` or `route`.
+    pub component: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What it waits for.
+    pub waits_for: Vec<String>,
+}
+
+/// Certificates that belong together: of one TLS context.
+#[derive(Debug, Clone, Default)]
+pub struct Certificate {
+    /// Whom it trusts.
+    pub authorities: Vec<CertificateDetails>,
+    /// What it shows, its own first.
+    pub chain: Vec<CertificateDetails>,
+}
+
+/// One X.509 certificate.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateDetails {
+    /// The file it came from; `<inline>` if none.
+    pub path: String,
+    /// Serial number in hexadecimal digits.
+    pub serial: String,
+    /// Alternative names that are host names.
+    pub dns: Vec<String>,
+    /// Those that are URIs.
+    pub uris: Vec<String>,
+    /// Those that are addresses.
+    pub addresses: Vec<String>,
+    /// Whole days until it expires; 0 when it has.
+    pub days_left: u64,
+    /// RFC 3339.
+    pub valid_from: String,
+    /// RFC 3339.
+    pub expires: String,
 }
 
 /// An endpoint's health.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,10 +12,12 @@ use forebay_net::{BindError, Drain, Limit};
 use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
 use forebay_telemetry::log::Files;
+use forebay_telemetry::trace::Speaker;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::report::Report;
+use crate::spans::{SpanCounts, Spans};
 use crate::worker::{Parts, Worker};
 
 /// What a worker gets by mail.
@@ -43,6 +45,8 @@ pub struct Options {
     pub registry: Registry,
     /// Where load is reported.
     pub reports: mpsc::UnboundedSender<Report>,
+    /// Who sends spans.
+    pub speaker: Speaker,
 }
 
 /// Why a fleet could not start.
@@ -70,6 +74,8 @@ pub struct Fleet {
     drain: Drain,
     limit: Limit,
     logs: Files,
+    spans: Arc<SpanCounts>,
+    failing: Arc<AtomicBool>,
     registry: Registry,
     /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
     /// by a worker.
@@ -88,18 +94,35 @@ impl Fleet {
             drain: Drain::new(),
             limit: Limit::new(options.max_connections),
             logs: Files::default(),
+            spans: Arc::default(),
+            failing: Arc::default(),
             registry: options.registry.clone(),
             bound: Mutex::default(),
             clusters: Mutex::default(),
         };
         let next_connection = Arc::new(AtomicU64::new(1));
+        let speaker = Arc::new(options.speaker);
         for index in 0..options.workers.max(1) {
             let (mail, inbox) = mpsc::unbounded_channel();
             let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
+            let (counts, speaker) = (fleet.spans.clone(), speaker.clone());
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
+            let failing = fleet.failing.clone();
             let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let parts = Parts { inbox, epoch, stats, log_files, reports, next_connection, drain, limit };
+                let spans = Spans::new(counts, speaker);
+                let parts = Parts {
+                    inbox,
+                    epoch,
+                    stats,
+                    log_files,
+                    reports,
+                    spans,
+                    next_connection,
+                    drain,
+                    limit,
+                    failing,
+                };
                 live(parts);
             })?;
             fleet.mail.push(mail);
@@ -194,6 +217,11 @@ impl Fleet {
         bound.iter().map(|(name, (_, at))| Bound { listener: name.clone(), addresses: at.clone() }).collect()
     }
 
+    /// Health checks that the listeners' own filters answer fail from now on, or pass again.
+    pub fn fail_health_checks(&self, fail: bool) {
+        self.failing.store(fail, Ordering::Relaxed);
+    }
+
     /// The drain that connections follow; carry out a plan on it to end well.
     pub fn drain(&self) -> &Drain {
         &self.drain
@@ -217,6 +245,21 @@ impl Fleet {
     /// Opens access logs anew by name, for log rotation.
     pub fn reopen_logs(&self) {
         self.logs.reopen();
+    }
+
+    /// The access log files of the process.
+    pub fn log_files(&self) -> &Files {
+        &self.logs
+    }
+
+    /// What became of spans.
+    pub fn spans(&self) -> &SpanCounts {
+        &self.spans
+    }
+
+    /// Access log lines that could not be written, of the files that are open.
+    pub fn lost_lines(&self) -> u64 {
+        self.logs.lost()
     }
 
     /// Whether a worker's thread has ended, which none does by itself.

@@ -6,14 +6,18 @@
 //! atomic number before it routes, so that once [`Fleet::publish`] has returned no worker routes by the old configuration.
 
 pub mod admin;
+mod call;
 mod config;
 mod conn;
 mod exchange;
 mod fault;
+mod filters;
 mod fleet;
 mod report;
+mod spans;
 mod worker;
 
 pub use fault::{Fault, Reply, Retry};
 pub use fleet::{Bound, Fleet, Options, StartError};
 pub use report::Report;
+pub use spans::SpanCounts;

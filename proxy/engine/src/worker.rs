@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use forebay_base::rng::Rng;
@@ -21,6 +21,7 @@ use crate::conn::{self, Front};
 use crate::exchange::{Exchange, Wire};
 use crate::fleet::Message;
 use crate::report::Report;
+use crate::spans::Spans;
 
 /// Exchanges kept for reuse: as many as are commonly in flight at once on one worker.
 const SPARE: usize = 512;
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) stats: Source,
     /// Access log files of the process; asked when a listener is configured.
     pub(crate) log_files: Files,
+    /// Whether health checks are to fail. Written by the admin interface, read where a health check is answered.
+    pub(crate) failing: Arc<AtomicBool>,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
     listeners: RefCell<Vec<Rc<Front>>>,
@@ -49,6 +52,8 @@ pub(crate) struct Worker {
     epoch: Arc<AtomicU64>,
     seen: Cell<u64>,
     reports: mpsc::UnboundedSender<Report>,
+    /// Finished spans that wait for their collectors.
+    pub(crate) spans: Spans,
     /// Clusters whose meter has something to say.
     metered: RefCell<Vec<Rc<ClusterState>>>,
     /// Boxed, because it is lent out by moving it.
@@ -64,9 +69,11 @@ pub(crate) struct Parts {
     pub(crate) stats: Source,
     pub(crate) log_files: Files,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
+    pub(crate) spans: Spans,
     pub(crate) next_connection: Arc<AtomicU64>,
     pub(crate) drain: Drain,
     pub(crate) limit: Limit,
+    pub(crate) failing: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -85,6 +92,7 @@ impl Worker {
             config: Config::default(),
             stats: parts.stats,
             log_files: parts.log_files,
+            failing: parts.failing,
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
             handshakes: Cell::new(0),
@@ -92,6 +100,7 @@ impl Worker {
             epoch: parts.epoch,
             seen: Cell::new(0),
             reports: parts.reports,
+            spans: parts.spans,
             metered: RefCell::default(),
             spare: RefCell::default(),
             next_connection: parts.next_connection,
@@ -246,6 +255,7 @@ impl Worker {
         loop {
             second.tick().await;
             self.report_load();
+            self.spans.tick(&self);
             self.pools.sweep(self.clock.now().0);
             for listening in self.listeners.borrow().iter() {
                 listening.flush_logs();

@@ -15,14 +15,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use forebay_engine::{Bound, Fleet, Options};
-use forebay_model::{Applied, Model, Resource};
+use forebay_model::{AccessLogConfig, Applied, Model, Resource};
 use forebay_net::{Phase, Plan, Ramp};
 use forebay_proto::Any;
 use forebay_proto::envoy::config::core::v3::Node;
+use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
+pub use forebay_engine::admin::loggers;
 pub use forebay_xds_client::{Config as Xds, Mode, Target};
 
 /// How a gateway is started.
@@ -32,6 +34,8 @@ pub struct Config {
     pub xds: Option<Xds>,
     /// Who it is.
     pub node: Node,
+    /// How it was started, for `/server_info`: Envoy's `command_line_options`.
+    pub options: serde_json::Value,
     /// Listeners of its own, which no control plane can replace.
     pub listeners: Vec<Any>,
     /// Clusters of its own, which no control plane can replace.
@@ -42,6 +46,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Where the admin interface listens; loopback, unless somebody knows better. `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where requests to it are written down.
+    pub admin_logs: Vec<AccessLogConfig>,
     /// What the autoscaler knows this gateway by: `pod_name` in its reports.
     pub name: String,
 }
@@ -91,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) failing: AtomicBool,
     pub(crate) quit: Notify,
     pub(crate) received: Received,
+    /// What became of the control plane's updates.
+    pub(crate) updates: provider::updates::Updates,
     /// Clusters whose names are being resolved.
     pub(crate) dns: dns::Resolving,
 }
@@ -133,6 +141,10 @@ impl Gateway {
             max_connections: config.max_connections,
             registry: registry.clone(),
             reports,
+            speaker: Speaker {
+                node_id: config.node.id.clone(),
+                zone: config.node.locality.as_ref().map(|at| at.zone.clone()).unwrap_or_default(),
+            },
         })?;
         let shared = Arc::new(Shared {
             fleet,
@@ -145,6 +157,7 @@ impl Gateway {
             failing: AtomicBool::new(false),
             quit: Notify::new(),
             received: Received::default(),
+            updates: provider::updates::Updates::default(),
             dns: dns::Resolving::default(),
         });
         let own = begin(&shared)?;
@@ -156,8 +169,9 @@ impl Gateway {
             runtime.block_on(async move {
                 let local = tokio::task::LocalSet::new();
                 local.spawn_local(reporter::run(heard, all.config.name.clone()));
+                let log = provider::access_log(&all);
                 for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
-                    local.spawn_local(provider::serve(all.clone(), socket));
+                    local.spawn_local(provider::serve(all.clone(), socket, log.clone()));
                 }
                 local.run_until(live(all, own, stopped)).await;
             });

@@ -51,9 +51,11 @@ pub(crate) fn publish(shared: &Arc<Shared>, applied: Applied) -> Outcome {
             })
             .collect();
         if !applied.update.is_empty() {
+            shared.updates.published(&applied.update);
             let listeners = !applied.update.listeners.is_empty();
             for (name, error) in shared.fleet.publish(applied.update) {
                 warn!(listener = %name, %error, "a listener cannot be opened");
+                shared.updates.failed_to_bind();
                 rejected.push(Rejection { name: name.to_string(), message: error.to_string() });
             }
             if listeners {
@@ -86,6 +88,7 @@ impl Subscriber for Subscribed {
                 .collect();
             self.shared.model().apply(type_url, change.full, &added, &change.removed, Instant::now())
         };
+        self.shared.updates.heard(type_url, &change, &applied);
         self.publish(applied)
     }
 

@@ -19,6 +19,6 @@ mod leg;
 pub mod path;
 
 pub use buf::{Buf, Pool};
-pub use head::{Head, Scheme, Version};
+pub use head::{Head, Scheme, Version, tokens};
 pub use known::Known;
 pub use leg::{Flow, Piece, Sink, Source, Up, Wrong};

@@ -18,6 +18,8 @@ pub struct Dumped {
     pub bytes: Bytes,
     /// When those bytes were accepted, or the failure happened.
     pub since: Instant,
+    /// Whether it is of the bootstrap file: no stream can replace it.
+    pub fixed: bool,
     /// How it stands.
     pub state: State,
 }
@@ -33,6 +35,10 @@ pub enum State {
         version: Box<str>,
         /// Why.
         message: String,
+        /// The refused resource as it came.
+        bytes: Bytes,
+        /// When it came.
+        since: Instant,
     },
     /// Waiting for this before it is in force; what it replaces still is.
     Warming(String),

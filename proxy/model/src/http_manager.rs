@@ -7,6 +7,8 @@ use forebay_route::Table;
 
 use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
+use crate::filter::Filter;
+use crate::tracing::Tracing;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
 #[derive(Clone, PartialEq)]
@@ -17,6 +19,10 @@ pub struct HttpManager {
     pub codec: Codec,
     /// Where its routes come from.
     pub routes: RouteSource,
+    /// What a request passes before it is forwarded, in order.
+    pub filters: Vec<Filter>,
+    /// Which requests are traced, and who hears of it; `None`: none.
+    pub tracing: Option<Arc<Tracing>>,
     /// Where requests are written down.
     pub access_logs: Vec<AccessLogConfig>,
     /// What becomes of the `server` response header.

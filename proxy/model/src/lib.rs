@@ -7,26 +7,33 @@ mod access_log;
 mod chain_match;
 mod cluster;
 mod dump;
+mod filter;
 mod http_manager;
 mod listener;
 mod model;
 mod names;
 mod read;
 mod revision;
+mod tracing;
 mod update;
 
-pub use access_log::AccessLogConfig;
+pub use access_log::{AccessLogConfig, Compare, LogFilter};
 pub use chain_match::{Arrival, ChainMatch, Chains, Overlap, Prefix, SourceType};
 pub use cluster::{
     Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive, Limits, Protocol,
     RetryBudget,
 };
 pub use dump::{Dumped, State};
+pub use filter::{
+    Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Check, Decision, Denied, Edit,
+    EditHow, ExtAuthz, Filter, FilterKind, HeaderNames, HealthCheck, decode_decision, encode_check,
+};
 pub use http_manager::{
     Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,
 };
 pub use listener::{Address, FilterChain, Listener, ListenerFilters, ProxyProtocol};
 pub use model::Model;
-pub use read::{Invalid, Rule};
+pub use read::{Invalid, Rule, loose_access_logs};
 pub use revision::Revision;
+pub use tracing::{Collector, Tag, TagValue, Tracing, Transport};
 pub use update::{Applied, Interest, Rejected, Resource, Update};

@@ -81,6 +81,11 @@ impl Listener {
     pub fn all_chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         self.chains.iter().chain(&self.default_chain)
     }
+
+    /// How its connections are treated, each way once.
+    pub fn managers(&self) -> impl Iterator<Item = &Arc<HttpManager>> {
+        self.all_chains().map(|chain| &chain.http)
+    }
 }
 
 impl PartialEq for Listener {

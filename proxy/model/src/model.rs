@@ -24,6 +24,7 @@ mod virtual_hosts;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use foldhash::HashMap;
 
 use crate::names::Names;
@@ -178,8 +179,12 @@ impl Model {
             Ok(()) => drop(self.failures.remove(&(kind, resource.name.into()))),
             Err(why) => {
                 fx.reject(resource.name, &why);
-                let failure =
-                    Failure { version: resource.version.into(), message: why.to_string(), since: fx.now };
+                let failure = Failure {
+                    version: resource.version.into(),
+                    message: why.to_string(),
+                    bytes: Bytes::copy_from_slice(&resource.body.value),
+                    since: fx.now,
+                };
                 self.failures.insert((kind, resource.name.into()), failure);
             }
         }

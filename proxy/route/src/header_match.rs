@@ -26,7 +26,8 @@ impl HeaderMatch {
         Self { key: HeaderKey::parse(name), rule, invert: false, missing_is_empty: false }
     }
 
-    pub(crate) fn matches<R: RequestView + ?Sized>(&self, req: &R) -> bool {
+    /// Whether the request meets it.
+    pub fn matches<R: RequestView + ?Sized>(&self, req: &R) -> bool {
         let mut joined = SmallVec::new();
         let found = self.key.value(req, &mut joined);
         let value = match found {

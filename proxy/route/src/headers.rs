@@ -3,9 +3,11 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use forebay_format::Format;
+
 /// Headers one level (split, route, virtual host, table) adds and removes. One pointer wide: most levels do nothing, and a
 /// route has three.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeaderOps(Option<Box<HeaderLists>>);
 
 impl HeaderOps {
@@ -43,7 +45,7 @@ static NO_LISTS: HeaderLists = HeaderLists {
 };
 
 /// What is done to the headers of the request and of the response.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeaderLists {
     /// Added to the request, in this order.
     pub request_add: Vec<HeaderAdd>,
@@ -65,7 +67,7 @@ impl HeaderLists {
 }
 
 /// One header to add.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HeaderAdd {
     /// Lower-case.
     pub name: Arc<str>,
@@ -73,12 +75,14 @@ pub struct HeaderAdd {
     pub value: Value,
     /// What happens when it is there already.
     pub action: HeaderAddAction,
+    /// Whether a value that comes out empty is added all the same.
+    pub keep_empty: bool,
 }
 
 impl HeaderAdd {
     /// `name` in any case.
     pub fn new(name: &str, value: Value, action: HeaderAddAction) -> Self {
-        Self { name: name.to_ascii_lowercase().into(), value, action }
+        Self { name: name.to_ascii_lowercase().into(), value, action, keep_empty: false }
     }
 }
 
@@ -97,49 +101,29 @@ pub enum HeaderAddAction {
 }
 
 /// A header's new value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// The same for every request.
     Literal(Arc<str>),
+    /// Rendered for each request; what is not known then is left out.
+    Format(Arc<Format>),
 }
 
 impl Value {
-    /// Reads Envoy's format language as far as it is honoured: `%%` is a percent sign.
+    /// Reads Envoy's format language: `%%` is a percent sign, `%NAME(..)%` a variable.
     ///
     /// # Errors
-    /// A single `%` begins a variable; none is known yet, so it is refused by name rather than sent as text.
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+    /// A variable that does not end, or that nobody knows, is refused by name rather than sent as text.
+    pub fn parse(text: &str) -> Result<Self, forebay_format::Invalid> {
         if !text.contains('%') {
             return Ok(Self::Literal(text.into()));
         }
-        let mut literal = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find('%') {
-            literal.push_str(&rest[..at]);
-            let after = &rest[at + 1..];
-            if let Some(next) = after.strip_prefix('%') {
-                literal.push('%');
-                rest = next;
-            } else if let Some(end) = after.find('%') {
-                return Err(InvalidValue::Variable(after[..end].to_owned()));
-            } else {
-                return Err(InvalidValue::Unterminated(after.to_owned()));
-            }
-        }
-        literal.push_str(rest);
-        Ok(Self::Literal(literal.into()))
+        let format = Format::parse(text)?.omit_empty();
+        Ok(match format.literal() {
+            Some(literal) => Self::Literal(literal.into()),
+            None => Self::Format(Arc::new(format)),
+        })
     }
-}
-
-/// Why a header's value cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidValue {
-    /// `%` without its partner; the text after it.
-    #[error("a single '%' before {0:?} begins a variable that does not end; write '%%' for a percent sign")]
-    Unterminated(String),
-    /// A variable this proxy does not know.
-    #[error("variable %{0}% is not supported")]
-    Variable(String),
 }
 
 #[cfg(test)]

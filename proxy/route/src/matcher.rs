@@ -51,9 +51,7 @@ impl RouteMatch {
             return Err(Miss::Grpc);
         }
         match self.fraction {
-            Some(fraction) if rng.below(fraction.denominator) >= fraction.numerator => {
-                Err(Miss::Fraction(fraction))
-            }
+            Some(fraction) if !fraction.draw(rng) => Err(Miss::Fraction(fraction)),
             _ => Ok(()),
         }
     }
@@ -129,6 +127,13 @@ pub struct Fraction {
     pub numerator: u32,
     /// 100, 10 000 or 1 000 000.
     pub denominator: u32,
+}
+
+impl Fraction {
+    /// Whether this time is one of them.
+    pub fn draw(self, rng: &Rng) -> bool {
+        rng.below(self.denominator) < self.numerator
+    }
 }
 
 /// Why a route did not match.

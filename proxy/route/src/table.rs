@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::action::{Action, Direct, Forward};
 use crate::domain::{Domains, Via};
 use crate::headers::HeaderOps;
+use crate::per_filter::{Override, PerFilter};
 use crate::redirect::{self, Redirect};
 use crate::request::RequestView;
 use crate::rewrite;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// Header operations of all virtual hosts.
     pub headers: HeaderOps,
+    /// What filters are told for all virtual hosts.
+    pub filters: PerFilter,
     /// `ignore_port_in_host_matching`: a host's `:port` is cut off before hosts are compared.
     pub ignore_port: bool,
     /// `ignore_path_parameters_in_path_matching`: a path is cut at its first `;` before paths are compared.
@@ -88,6 +91,19 @@ impl<'t> Matched<'t> {
             levels.reverse();
         }
         levels.into_iter().filter(|level| !level.is_empty())
+    }
+}
+
+impl<'t> Matched<'t> {
+    /// What the four levels tell a filter, the most specific first.
+    pub fn told(&self, filter: &str) -> impl Iterator<Item = &'t Override> {
+        let split = match self.action {
+            Picked::Forward { split, .. } => &split.filters,
+            Picked::Direct(_) | Picked::Redirect(_) => &NO_FILTERS,
+        };
+        [split, &self.route.filters, &self.virtual_host.filters, &self.table.filters]
+            .into_iter()
+            .filter_map(move |level| level.get(filter))
     }
 }
 
@@ -259,6 +275,8 @@ impl Table {
 const HOST: usize = 256;
 
 static NO_HEADERS: HeaderOps = HeaderOps::NONE;
+/// What filters are told by a split that is not there.
+static NO_FILTERS: PerFilter = PerFilter::NONE;
 
 #[cfg(test)]
 mod tests;

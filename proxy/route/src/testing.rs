@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::request::RequestView;
-use crate::{Action, ClusterIx, Forward, HeaderOps, PathRule, Route, RouteMatch, VirtualHost, Weighted};
+use crate::{
+    Action, ClusterIx, Forward, HeaderOps, PathRule, PerFilter, Route, RouteMatch, VirtualHost, Weighted,
+};
 
 pub(crate) struct Req {
     pub(crate) authority: String,
@@ -50,7 +52,7 @@ impl RequestView for Req {
 /// A route that forwards to a cluster named as the route.
 pub(crate) fn route(name: &str, matcher: RouteMatch) -> Route {
     let action = Action::Forward(Forward::to(Weighted::single(ClusterIx(0), name)));
-    Route { name: name.into(), matcher, headers: HeaderOps::default(), action }
+    Route { name: name.into(), matcher, headers: HeaderOps::default(), filters: PerFilter::NONE, action }
 }
 
 pub(crate) fn prefix(text: &str) -> RouteMatch {

@@ -7,6 +7,7 @@ use forebay_base::rng::Rng;
 use crate::action::Action;
 use crate::headers::HeaderOps;
 use crate::matcher::RouteMatch;
+use crate::per_filter::PerFilter;
 use crate::request::RequestView;
 
 /// Routes that share domains. Made by [`VirtualHost::new`], which lower-cases the domains.
@@ -21,6 +22,8 @@ pub struct VirtualHost {
     pub routes: Vec<Route>,
     /// Header operations of all routes.
     pub headers: HeaderOps,
+    /// What filters are told for all routes.
+    pub filters: PerFilter,
 }
 
 impl VirtualHost {
@@ -33,7 +36,7 @@ impl VirtualHost {
         // A route is half a KiB, and a list that was collected has room for four.
         routes.shrink_to_fit();
         let domains = domains.into_iter().map(|domain| domain.as_ref().to_ascii_lowercase().into()).collect();
-        Self { name: name.into(), domains, routes, headers }
+        Self { name: name.into(), domains, routes, headers, filters: PerFilter::NONE }
     }
 
     /// The first route that matches.
@@ -52,6 +55,8 @@ pub struct Route {
     pub matcher: RouteMatch,
     /// Header operations of this route.
     pub headers: HeaderOps,
+    /// What filters are told for this route.
+    pub filters: PerFilter,
     /// What it does.
     pub action: Action,
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use forebay_base::rng::Rng;
 
 use crate::headers::HeaderOps;
+use crate::per_filter::PerFilter;
 
 /// A cluster's dense index, given by the model and stable as long as anybody names the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterIx(pub u32);
 
 /// One backend of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Split {
     /// The cluster's index.
     pub cluster: ClusterIx,
@@ -21,6 +22,8 @@ pub struct Split {
     pub weight: u32,
     /// Header operations of this split alone.
     pub headers: HeaderOps,
+    /// What filters are told for this split alone.
+    pub filters: PerFilter,
     /// `host_rewrite_literal`; goes before the route's.
     pub host_rewrite: Option<Arc<str>>,
 }
@@ -28,12 +31,19 @@ pub struct Split {
 impl Split {
     /// A split that changes nothing in the request.
     pub fn new(cluster: ClusterIx, name: impl Into<Arc<str>>, weight: u32) -> Self {
-        Self { cluster, name: name.into(), weight, headers: HeaderOps::default(), host_rewrite: None }
+        Self {
+            cluster,
+            name: name.into(),
+            weight,
+            headers: HeaderOps::default(),
+            filters: PerFilter::NONE,
+            host_rewrite: None,
+        }
     }
 }
 
 /// Splits whose weights add up to something.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Weighted {
     splits: Box<[Split]>,
     total: u32,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use forebay_base::rng::Rng;
 use forebay_route::{
-    Action, ClusterIx, Forward, HeaderMatch, HeaderOps, HeaderRule, PathMatch, PathRule, Picked, QueryMatch,
-    QueryRule, RequestView, Route, RouteMatch, Settings, Table, TextMatch, TextRule, VirtualHost, Weighted,
+    Action, ClusterIx, Forward, HeaderMatch, HeaderOps, HeaderRule, PathMatch, PathRule, PerFilter, Picked,
+    QueryMatch, QueryRule, RequestView, Route, RouteMatch, Settings, Table, TextMatch, TextRule, VirtualHost,
+    Weighted,
 };
 use proptest::prelude::*;
 
@@ -221,6 +222,7 @@ fn route() -> impl Strategy<Value = Route> {
         name: "".into(),
         matcher: RouteMatch { path, headers, query, grpc: false, fraction: None },
         headers: HeaderOps::default(),
+        filters: PerFilter::NONE,
         action: Action::Forward(Forward::to(Weighted::single(ClusterIx(0), "c"))),
     })
 }

@@ -93,6 +93,15 @@ impl Measured {
         self.counts[..whole].iter().sum()
     }
 
+    /// Every bucket that has something: lower (exclusive) and upper edge in microseconds, and how many.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let full = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        full.map(|(bucket, &n)| {
+            let (low, high) = edges(bucket);
+            (low, high, n)
+        })
+    }
+
     /// What came on top of an `earlier` fold of the same histogram: the window between two looks.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

@@ -7,14 +7,16 @@
 
 mod cells;
 pub mod export;
+pub mod hash;
 pub mod histogram;
 pub mod log;
 mod registry;
 mod scopes;
+pub mod trace;
 
 pub use cells::Stats;
-pub use export::{Filter, InvalidPattern, Pattern};
-pub use registry::{Extra, Family, Registry, Snapshot, Source, Totals};
+pub use export::{Filter, InvalidPattern, Only, Pattern};
+pub use registry::{Extra, Family, Inner, Registry, Snapshot, Source, Totals, Word};
 pub use scopes::{Cluster, ClusterTime, Def, Http, HttpTime, Kind, Listener, ListenerTime, Scope};
 
 /// Statistics of one HTTP connection manager, by its `stat_prefix`.

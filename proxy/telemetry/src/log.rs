@@ -1,20 +1,11 @@
-//! The access log: Envoy's format language compiled once, lines rendered without allocation, files written by threads of
-//! their own. Knows a request only through [`Record`].
+//! The access log: lines rendered into a worker's buffer, files written by threads of their own. Knows a request only through
+//! [`Record`], and of the format language only that it renders.
 
 mod files;
-mod flags;
-mod format;
-mod json;
-mod operators;
-mod record;
-mod render;
 mod sink;
-mod strftime;
-mod values;
 
 pub use files::Files;
-pub use flags::{Flag, Flags};
-pub use format::{DEFAULT, Format, Invalid};
-pub use record::{Address, Bytes, Point, Record, Text};
-pub use render::Formatter;
+pub use forebay_format::{
+    Address, Bytes, DEFAULT, Flag, Flags, Format, Formatter, Invalid, Point, Record, Text,
+};
 pub use sink::{LogFile, LogWriter, OpenError, Pending};

@@ -12,6 +12,10 @@ use crate::cells::{Cells, Stats};
 use crate::histogram::Measured;
 use crate::scopes::{Cluster, Def, Http, Kind, Listener, Scope};
 
+mod entries;
+
+use entries::Families;
+
 /// All statistics of the process. Cheap to clone; its lock is never taken by a worker.
 #[derive(Clone)]
 pub struct Registry {
@@ -38,6 +42,7 @@ impl Registry {
             listeners: families.listeners.fold_all(),
             clusters: families.clusters.fold_all(),
             extra: Vec::new(),
+            words: Vec::new(),
         })
     }
 
@@ -49,6 +54,12 @@ impl Registry {
     /// Totals of one connection manager.
     pub fn http(&self, stat_prefix: &str) -> Option<Totals<Http>> {
         self.with(|families| families.http.entries.get_mut(stat_prefix).map(|entry| entry.fold()))
+    }
+
+    /// Counters start anew from zero; gauges and histograms stay. Workers are not asked: what they counted so far is from
+    /// now on subtracted.
+    pub fn reset_counters(&self) {
+        self.with(Families::reset_counters);
     }
 
     /// Forgets a cluster that the configuration dropped. Workers that still hold its block write into the void; one
@@ -121,12 +132,31 @@ pub struct Snapshot {
     pub clusters: Vec<(Arc<str>, Totals<Cluster>)>,
     /// What others know: `server.live`, `cluster.<name>.membership_total`.
     pub extra: Vec<Extra>,
+    /// Text readouts: `control_plane.identifier`.
+    pub words: Vec<Word>,
 }
 
 impl Snapshot {
     /// Adds a number that no worker counts. `scope` names the thing it belongs to, if any: its family and its name.
     pub fn push(&mut self, scope: Option<(Family, Arc<str>)>, name: &'static str, kind: Kind, value: u64) {
-        self.extra.push(Extra { scope, def: Def { name, kind }, value });
+        self.extra.push(Extra { scope, inner: None, def: Def { name, kind }, value });
+    }
+
+    /// The same for a thing inside a thing: `http.ingress_http.rds.external_services.update_success`.
+    pub fn push_inner(
+        &mut self,
+        scope: (Family, Arc<str>),
+        inner: (Inner, Arc<str>),
+        name: &'static str,
+        kind: Kind,
+        value: u64,
+    ) {
+        self.extra.push(Extra { scope: Some(scope), inner: Some(inner), def: Def { name, kind }, value });
+    }
+
+    /// Adds a text readout of the process.
+    pub fn say(&mut self, name: &'static str, value: impl Into<String>) {
+        self.words.push(Word { scope: None, inner: None, name, value: value.into() });
     }
 }
 
@@ -141,15 +171,37 @@ pub enum Family {
     Cluster,
 }
 
+/// What the things inside things are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inner {
+    /// `rds.<route configuration>.` of a connection manager.
+    Rds,
+}
+
 /// A number that no worker counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
     /// The thing it belongs to; None for the process.
     pub scope: Option<(Family, Arc<str>)>,
+    /// The thing inside that thing, if it is one.
+    pub inner: Option<(Inner, Arc<str>)>,
     /// Its name: inside the scope, or whole (`server.live`).
     pub def: Def,
     /// Its value.
     pub value: u64,
+}
+
+/// A statistic that is a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The thing it belongs to; None for the process.
+    pub scope: Option<(Family, Arc<str>)>,
+    /// The thing inside that thing, if it is one.
+    pub inner: Option<(Inner, Arc<str>)>,
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub value: String,
 }
 
 /// Numbers of one thing, folded over workers and over blocks that were given up.
@@ -199,7 +251,21 @@ impl<S: Scope> Totals<S> {
             }
         }
         for (code, n) in block.codes().iter() {
-            *self.codes.entry(code).or_default() += n;
+            let total = self.codes.entry(code).or_default();
+            *total = total.wrapping_add(n);
+        }
+    }
+
+    /// Takes what `seen` has counted off, so that the same cells add up to zero.
+    fn forget(&mut self, seen: &Self) {
+        for ((mine, theirs), def) in self.counters.iter_mut().zip(&seen.counters).zip(S::COUNTERS) {
+            if def.kind == Kind::Counter {
+                *mine = mine.wrapping_sub(*theirs);
+            }
+        }
+        for (code, n) in &seen.codes {
+            let mine = self.codes.entry(*code).or_default();
+            *mine = mine.wrapping_sub(*n);
         }
     }
 }
@@ -236,73 +302,6 @@ impl State {
                 Handed::Cluster(name, block) => self.families.clusters.insert(name, block),
             }
         }
-    }
-}
-
-#[derive(Default)]
-struct Families {
-    http: Entries<Http>,
-    listeners: Entries<Listener>,
-    clusters: Entries<Cluster>,
-}
-
-struct Entries<S: Scope> {
-    entries: BTreeMap<Arc<str>, Entry<S>>,
-}
-
-impl<S: Scope> Default for Entries<S> {
-    fn default() -> Self {
-        Self { entries: BTreeMap::new() }
-    }
-}
-
-impl<S: Scope> Entries<S> {
-    fn insert(&mut self, name: Arc<str>, block: Arc<CachePadded<S::Block>>) {
-        let entry = self.entries.entry(name).or_default();
-        // Here and not only in `fold`: a worker that lets go of a cluster and meets it again, over and over, must not
-        // pile up blocks that nobody looks at.
-        entry.retire();
-        entry.live.push(block);
-    }
-
-    fn fold_all(&mut self) -> Vec<(Arc<str>, Totals<S>)> {
-        self.entries.iter_mut().map(|(name, entry)| (name.clone(), entry.fold())).collect()
-    }
-}
-
-/// Blocks of one thing.
-struct Entry<S: Scope> {
-    /// What blocks counted that their workers have given up.
-    retired: Totals<S>,
-    live: Vec<Arc<CachePadded<S::Block>>>,
-}
-
-impl<S: Scope> Default for Entry<S> {
-    fn default() -> Self {
-        Self { retired: Totals::default(), live: Vec::new() }
-    }
-}
-
-impl<S: Scope> Entry<S> {
-    fn retire(&mut self) {
-        let retired = &mut self.retired;
-        self.live.retain_mut(|block| {
-            // `get_mut` also orders the worker's last writes before our reads, which the count alone would not.
-            let abandoned = Arc::get_mut(block).is_some();
-            if abandoned {
-                retired.add(&**block);
-            }
-            !abandoned
-        });
-    }
-
-    fn fold(&mut self) -> Totals<S> {
-        self.retire();
-        let mut totals = self.retired.clone();
-        for block in &self.live {
-            totals.add(&**block);
-        }
-        totals
     }
 }
 

@@ -3,7 +3,7 @@
 /// A request target, taken apart.
 pub(super) struct Query {
     pub(super) path: String,
-    pairs: Vec<(String, String)>,
+    pub(super) pairs: Vec<(String, String)>,
 }
 
 impl Query {

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
+use super::access::{AccessLog, Line};
 use super::answer::{Answer, Request};
 use super::{Provider, Shared};
 
@@ -57,6 +58,7 @@ pub async fn serve(
     socket: TcpListener,
     provider: Arc<dyn Provider>,
     bounds: Bounds,
+    log: AccessLog,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let socket = tokio::net::TcpListener::from_std(socket)?;
@@ -75,7 +77,7 @@ pub async fn serve(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (place, accepted) = accept => match accepted {
                 Ok((stream, _)) => {
-                    let work = connection(stream, provider.clone(), heavy.clone(), bounds);
+                    let work = connection(stream, provider.clone(), heavy.clone(), bounds, log.clone());
                     connections.spawn(async move {
                         work.await;
                         drop(place);
@@ -93,10 +95,25 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, provider: Shared, heavy: Arc<Semaphore>, bounds: Bounds) {
+async fn connection(
+    stream: TcpStream,
+    provider: Shared,
+    heavy: Arc<Semaphore>,
+    bounds: Bounds,
+    log: AccessLog,
+) {
+    let ends = stream.peer_addr().ok().zip(stream.local_addr().ok()).filter(|_| !log.is_off());
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (provider, heavy) = (provider.clone(), heavy.clone());
-        async move { Ok::<_, Infallible>(response(answer(&request, provider, &heavy).await)) }
+        let (provider, heavy, log) = (provider.clone(), heavy.clone(), log.clone());
+        async move {
+            let line = ends.map(|(peer, local)| Line::begin(&request, peer, local));
+            let answer = answer(&request, provider, &heavy).await;
+            if let Some(mut line) = line {
+                line.end(answer.status, answer.body.len() as u64);
+                log.write(&line);
+            }
+            Ok::<_, Infallible>(response(answer))
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

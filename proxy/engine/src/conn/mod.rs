@@ -18,15 +18,16 @@ use forebay_http::Head;
 use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
-use forebay_model::{Codec, FilterChain, HttpManager, RouteSource, ServerHeader};
+use forebay_model::{Codec, FilterChain, HttpManager, LogFilter, RouteSource, ServerHeader};
 use forebay_net::{Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
 use forebay_telemetry::HttpStats;
-use forebay_telemetry::log::{Format, LogWriter};
+use forebay_telemetry::log::LogWriter;
 
 pub(crate) use front::{Front, configure};
 pub(crate) use secure::Secure;
 
+use crate::filters::Chain;
 use crate::worker::Worker;
 
 /// A filter chain as one worker has it: what its connections hold. It outlives its configuration's updates.
@@ -41,12 +42,23 @@ pub(crate) struct Listening {
 pub(crate) struct HttpState {
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) stats: HttpStats,
-    pub(crate) logs: Vec<RefCell<LogWriter>>,
+    pub(crate) logs: Vec<AccessLog>,
     /// Whether a log line may ask for the route's name.
     pub(crate) logs_routes: bool,
+    /// Whether somebody asks for a response's trailers when it is over.
+    pub(crate) keeps_trailers: bool,
     pub(crate) path_rules: Rules,
     pub(crate) limits: Limits,
+    /// `None` where a request meets no filter.
+    pub(crate) filters: Option<Rc<Chain>>,
     inline: Option<Rc<Table>>,
+}
+
+/// A worker's end of an access log.
+pub(crate) struct AccessLog {
+    pub(crate) writer: RefCell<LogWriter>,
+    /// Which requests it has; all without one.
+    pub(crate) filter: Option<LogFilter>,
 }
 
 impl Listening {
@@ -83,18 +95,19 @@ impl HttpState {
         let same = before.filter(|b| b.manager.stat_prefix == manager.stat_prefix);
         let stats = same.map_or_else(|| worker.stats.http(&manager.stat_prefix), |b| b.stats.clone());
         let mut logs_routes = false;
+        let mut keeps_trailers = manager.tracing.is_some();
         let mut logs = Vec::new();
         for config in &manager.access_logs {
-            logs_routes |= config.format.as_deref().is_some_and(|f| f.contains("ROUTE_NAME"));
-            let format = match &config.format {
-                Some(text) => Format::parse(text),
-                None => Ok(Format::default()),
-            };
-            match (format, worker.log_files.open(&*config.path)) {
-                (Ok(format), Ok(file)) => logs.push(RefCell::new(file.writer(Arc::new(format)))),
-                // The model has compiled the format already; a file may still be refused. Requests are served without it.
-                (Err(error), _) => tracing::warn!(%error, "an access log is not written"),
-                (_, Err(error)) => tracing::warn!(%error, "an access log is not written"),
+            logs_routes |= config.format.asks_for_route();
+            keeps_trailers |= config.format.asks_for_trailers()
+                || config.filter.as_ref().is_some_and(LogFilter::asks_for_trailers);
+            match worker.log_files.open(&*config.path) {
+                Ok(file) => logs.push(AccessLog {
+                    writer: RefCell::new(file.writer(config.format.clone())),
+                    filter: config.filter.clone(),
+                }),
+                // Requests are served without it.
+                Err(error) => tracing::warn!(%error, "an access log is not written"),
             }
         }
         let inline = match &manager.routes {
@@ -105,12 +118,14 @@ impl HttpState {
             stats,
             logs,
             logs_routes,
+            keeps_trailers,
             path_rules: crate::exchange::path_rules(manager),
             limits: Limits {
                 head_bytes: manager.max_request_headers_kb as usize * 1024,
                 headers: manager.max_headers_count as usize,
                 http10: manager.accept_http_10,
             },
+            filters: Chain::new(&manager.filters),
             inline,
             manager: manager.clone(),
         })
@@ -129,7 +144,7 @@ impl HttpState {
 
     /// Hands buffered log lines to their files' threads.
     pub(crate) fn flush_logs(&self) {
-        self.logs.iter().for_each(|log| log.borrow_mut().flush());
+        self.logs.iter().for_each(|log| log.writer.borrow_mut().flush());
     }
 }
 

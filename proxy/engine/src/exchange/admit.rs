@@ -115,7 +115,7 @@ const LOOK_AFTER: Duration = Duration::from_millis(5);
 /// Continue`, which every HTTP/1.1 client must take at any time (RFC 9110 15.2), makes the kernel of one that is gone say so:
 /// it answers with a reset. HTTP/1.0 clients cannot be asked; they are taken for waiting.
 #[derive(Default)]
-pub(super) enum Watch {
+pub(crate) enum Watch {
     #[default]
     Open,
     /// Half closed; asks when the time has come.
@@ -128,7 +128,7 @@ pub(super) enum Watch {
 
 impl Watch {
     /// Ready when the client is gone.
-    pub(super) fn poll<C: Client>(
+    pub(crate) fn poll<C: Client>(
         &mut self,
         cx: &mut Context<'_>,
         worker: &Worker,

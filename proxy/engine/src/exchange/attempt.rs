@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use forebay_balance::Use;
+use forebay_balance::{Event, Use};
 use forebay_http::Up;
 use forebay_http::h1::Framing;
 use forebay_http::h2::ClientStream;
@@ -118,13 +118,27 @@ pub(super) async fn attempt<C: Client>(
     if x.asked.upgrade && !speaks_h2(cluster.config.protocol, x) {
         websocket::ask(x, &worker.rng);
     }
-    let line = connection(worker, wanted, x, client).await?;
+    let line = match connection(worker, wanted, x, client).await {
+        Ok(line) => line,
+        Err(fault) => {
+            if matches!(fault, Fault::ConnectFailed | Fault::ConnectLate) {
+                endpoint.count(Event::ConnectFailed);
+                endpoint.count(Event::Failed);
+            }
+            return Err(fault.into());
+        }
+    };
     let active = Active::begin(stats, state, cluster, priority)?;
     let Started { mut up, mut tie, stream, reused } = start(line, x)?;
+    if !reused {
+        endpoint.count(Event::Connected);
+    }
+    endpoint.count(Event::Sent);
     x.times.sent = Some(worker.clock.now().since(x.times.start));
     x.clocks.try_began(worker, cluster.config.max_stream_duration);
     match until_head(worker, x, client, &mut up, upload).await {
         Ok((framing, keep_alive)) => {
+            endpoint.count(if x.res.status < 500 { Event::Succeeded } else { Event::Failed });
             Ok(Tried { up, tie, framing, keep_alive, _stream: stream, _active: active })
         }
         Err(fault) => {
@@ -132,6 +146,10 @@ pub(super) async fn attempt<C: Client>(
             if let Some(tie) = &mut tie {
                 tie.owner.broke(fault == Fault::UpstreamReset);
             }
+            endpoint.count(match fault {
+                Fault::Timeout | Fault::ResponseStartLate => Event::TimedOut,
+                _ => Event::Failed,
+            });
             Err(Failed { fault, stale: reused && fault == Fault::UpstreamReset })
         }
     }

@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use forebay_balance::{Endpoint, Use};
 use forebay_http::h1::Leg;
-use forebay_model::Cluster as Target;
+use forebay_model::{Cluster as Target, Protocol};
 use forebay_net::tls::Failure;
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
@@ -26,7 +26,7 @@ use crate::fault::Fault;
 use crate::worker::Worker;
 
 /// A connection that a request can go out on.
-pub(super) enum Line {
+pub(crate) enum Line {
     H1 { leg: Leg, tie: Tie<Wire>, reused: bool },
     H2(SendRequest<Bytes>, OnShared),
 }
@@ -62,6 +62,56 @@ pub(super) async fn connection<C: Client>(
     match pooled {
         Some((leg, tie)) => Ok(Line::H1 { leg, tie, reused: true }),
         None => Box::pin(open(worker, wanted, reuse, x, client)).await,
+    }
+}
+
+/// A connection for a request of the proxy's own: nobody's client waits for it and nothing of a request's clocks holds for it.
+/// `None`: there is none to be had, which is counted.
+pub(crate) async fn own(
+    worker: &Rc<Worker>,
+    state: &Rc<ClusterState>,
+    cluster: &Target,
+    endpoint: &Endpoint,
+) -> Option<Line> {
+    let (stats, config) = (state.stats(&worker.stats), &cluster.config);
+    let h2 = matches!(config.protocol, Protocol::Http2(_));
+    loop {
+        let now = worker.clock.now().0;
+        if h2 {
+            match worker.pools.stream(endpoint.id, now) {
+                Stream::Ready(send, stream) => return Some(Line::H2(send, stream)),
+                Stream::Full(mut send, stream) => {
+                    poll_fn(|cx| send.poll_ready(cx)).await.ok()?;
+                    return Some(Line::H2(send, stream));
+                }
+                Stream::Opening if worker.pools.opened(endpoint.id).await => continue,
+                Stream::Opening => return None,
+                Stream::None => {}
+            }
+        // Nobody knows whether such a request may be sent twice, so a pooled connection has to prove itself.
+        } else if let Some((leg, tie)) = worker.pools.take(endpoint.id, Reuse::Careful, now, false) {
+            return Some(Line::H1 { leg, tie, reused: true });
+        }
+        let first = worker.pools.open_now(endpoint.id) == 0;
+        let Some(wire) = Wire::open(worker, state, config, Priority::Default, first, h2) else {
+            stats.inc(Cluster::UpstreamCxOverflow);
+            return None;
+        };
+        let dial = dial(cluster, endpoint);
+        let opened = if h2 {
+            let (settings, keep) = (settings(config.protocol), keep(config));
+            worker.pools.open_shared(endpoint.id, dial, now, &settings, keep, wire).await
+        } else {
+            match worker.pools.open(endpoint.id, dial, now, wire).await {
+                Ok((leg, tie)) => return Some(Line::H1 { leg, tie, reused: false }),
+                Err(error) => Err(error),
+            }
+        };
+        if let Err(error) = opened {
+            tracing::debug!(endpoint = %endpoint.address, %error, "no connection for a request of our own");
+            stats.inc(Cluster::UpstreamCxConnectFail);
+            return None;
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 use forebay_http::path::{self, Outcome, Rules};
 use forebay_http::{Head, Known};
 use forebay_model::{EscapedSlashes, StripPort, Underscores};
-use forebay_route::{Forward, HeaderAdd, HeaderAddAction, HostRewrite, Matched, Split, Value};
+use forebay_route::{Forward, HostRewrite, Matched, Split};
 
+use super::headers;
 use super::state::{Exchange, Peer, View};
 use crate::conn::Listening;
 use crate::fault::Fault;
@@ -140,42 +141,6 @@ fn request_id(worker: &Worker) -> [u8; 36] {
     out
 }
 
-/// The matched levels' operations on the request.
-pub(crate) fn request_ops(req: &mut Head, matched: &Matched<'_>) {
-    for level in matched.header_levels() {
-        for name in &level.request_remove {
-            req.remove(name.as_bytes());
-        }
-        for add in &level.request_add {
-            add_header(req, add);
-        }
-    }
-}
-
-/// The same on the response.
-pub(crate) fn response_ops(res: &mut Head, matched: &Matched<'_>) {
-    for level in matched.header_levels() {
-        for name in &level.response_remove {
-            res.remove(name.as_bytes());
-        }
-        for add in &level.response_add {
-            add_header(res, add);
-        }
-    }
-}
-
-fn add_header(head: &mut Head, add: &HeaderAdd) {
-    let Value::Literal(value) = &add.value;
-    let (name, value) = (add.name.as_bytes(), value.as_bytes());
-    match add.action {
-        HeaderAddAction::Append => head.push(name, value),
-        HeaderAddAction::Overwrite => head.set(name, value),
-        HeaderAddAction::AddIfAbsent if head.get(name).is_none() => head.push(name, value),
-        HeaderAddAction::OverwriteIfExists if head.get(name).is_some() => head.set(name, value),
-        HeaderAddAction::AddIfAbsent | HeaderAddAction::OverwriteIfExists => {}
-    }
-}
-
 /// Host and path as the route wants them upstream.
 pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forward: &Forward) {
     let host = match (&split.host_rewrite, &forward.host_rewrite) {
@@ -198,9 +163,13 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
 pub(crate) fn response(worker: &Worker, on: &Listening, matched: Option<&Matched<'_>>, x: &mut Exchange) {
     x.res.strip_hop_by_hop();
     if let Some(matched) = matched {
-        response_ops(&mut x.res, matched);
+        headers::response(worker, x, matched);
     }
-    on.http().server_header(&mut x.res);
+    let http = on.http();
+    if let Some(chain) = &http.filters {
+        chain.response(x);
+    }
+    http.server_header(&mut x.res);
     if !x.res.has(Known::Date) {
         let date = worker.date.now(&worker.clock);
         x.res.push(b"date", &date);

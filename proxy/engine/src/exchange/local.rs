@@ -5,14 +5,60 @@ use std::rc::Rc;
 
 use forebay_http::h1::Framing;
 use forebay_http::{Known, Version};
-use forebay_model::Revision;
+use forebay_model::{Edit, EditHow, Revision};
 use forebay_route::Matched;
+use forebay_telemetry::log::Flag;
 
 use super::client::Client;
 use super::state::Exchange;
-use super::{After, hygiene, record, relay};
+use super::{After, grpc, hygiene, record, relay};
 use crate::fault::Fault;
+use crate::filters::apply_edit;
 use crate::worker::Worker;
+
+/// An answer that a filter makes.
+pub(crate) struct LocalReply {
+    pub(crate) status: u16,
+    pub(crate) flag: Option<Flag>,
+    pub(crate) details: &'static str,
+    /// Text, unless the headers say otherwise.
+    pub(crate) body: Vec<u8>,
+    /// Of one name there are those of this list and no others.
+    pub(crate) headers: Vec<Edit>,
+}
+
+impl LocalReply {
+    /// A status without a body.
+    pub(crate) fn new(status: u16, details: &'static str) -> Self {
+        Self { status, flag: None, details, body: Vec::new(), headers: Vec::new() }
+    }
+}
+
+/// Answers for a filter.
+pub(super) async fn reply<C: Client>(
+    worker: &Rc<Worker>,
+    x: &mut Exchange,
+    client: &mut C,
+    reply: LocalReply,
+    matched: Option<&Matched<'_>>,
+) -> After {
+    if let Some(flag) = reply.flag {
+        x.flags.set(flag);
+    }
+    x.details = reply.details;
+    x.res.clear();
+    x.res.status = reply.status;
+    if !reply.body.is_empty() {
+        x.res.push(b"content-type", b"text/plain");
+    }
+    for edit in &reply.headers {
+        x.res.remove(edit.name.as_bytes());
+    }
+    for edit in &reply.headers {
+        apply_edit(&mut x.res, &Edit { how: EditHow::Add, ..edit.clone() });
+    }
+    answer(worker, x, client, &reply.body, matched).await
+}
 
 /// Answers a fault. Callers of a revision get JSON that names it, the cause and the clock; others Envoy's words.
 pub(super) async fn fault<C: Client>(
@@ -21,6 +67,7 @@ pub(super) async fn fault<C: Client>(
     client: &mut C,
     fault: Fault,
     revision: Option<&Revision>,
+    matched: Option<&Matched<'_>>,
 ) -> After {
     let reply = fault.reply();
     if let Some(flag) = reply.flag {
@@ -57,7 +104,7 @@ pub(super) async fn fault<C: Client>(
         x.res.push(b"content-type", kind);
     }
     x.asked.keep_alive &= !reply.close;
-    answer(worker, x, client, body, None).await
+    answer(worker, x, client, body, matched).await
 }
 
 /// The body a revision's caller gets.
@@ -83,12 +130,13 @@ pub(super) async fn redirect<C: Client>(
     client: &mut C,
     status: u16,
     location: &[u8],
+    matched: Option<&Matched<'_>>,
 ) -> After {
     x.details = "direct_response";
     x.res.clear();
     x.res.status = status;
     x.res.push(b"location", location);
-    answer(worker, x, client, b"", None).await
+    answer(worker, x, client, b"", matched).await
 }
 
 /// A route's own answer.
@@ -118,6 +166,7 @@ async fn answer<C: Client>(
     matched: Option<&Matched<'_>>,
 ) -> After {
     let on = x.open.as_ref().map(|(_, on)| on.clone());
+    let body = if grpc::is_call(&x.req) { grpc::answer(&mut x.res, body) } else { body };
     x.status = x.res.status;
     x.res.version = Version::H11;
     if let Some(on) = &on {

@@ -7,14 +7,19 @@ mod answer;
 mod attempt;
 mod client;
 mod connection;
+mod counts;
+mod grpc;
+mod headers;
 mod hygiene;
 mod limits;
 mod local;
 mod place;
 mod record;
 mod relay;
+mod shown;
 mod state;
 mod timing;
+mod trace;
 mod tries;
 mod tunnel;
 mod upload;
@@ -29,14 +34,20 @@ use forebay_model::{HttpManager, Protocol};
 use forebay_route::{Forward, Matched, Picked};
 use forebay_telemetry::{ClusterTime, Http, HttpStats};
 
+pub(crate) use admit::Watch;
 pub(crate) use client::Client;
-pub(crate) use state::{Asked, Exchange, Peer};
-pub(crate) use wire::Wire;
+pub(crate) use connection::{Line, own as own_connection};
+pub(crate) use headers::value as header_value;
+pub(crate) use local::LocalReply;
+pub(crate) use state::{Asked, Exchange, Peer, View};
+pub(crate) use upload::HeldBody;
+pub(crate) use wire::{Wire, keep};
 use wishes::Wishes;
 
 use crate::config::ClusterState;
 use crate::conn::Listening;
 use crate::fault::Fault;
+use crate::filters::{Asking, Replay, Verdict};
 use crate::worker::Worker;
 
 /// What the connection does after an exchange.
@@ -61,45 +72,83 @@ pub(crate) async fn run<C: Client>(
     x.begin(worker, on, peer, asked);
     worker.obey();
     if let Err(fault) = hygiene::request(worker, on, peer, x) {
-        return local::fault(worker, x, client, fault, None).await;
+        return local::fault(worker, x, client, fault, None, None).await;
     }
     if let Some(location) = x.redirect_to.take() {
-        return local::redirect(worker, x, client, 307, &location).await;
+        return local::redirect(worker, x, client, 307, &location, None).await;
     }
-    let Some(table) = on.table(worker) else {
-        return local::fault(worker, x, client, Fault::NoRoute, None).await;
-    };
-    let Some(matched) = table.lookup(&state::View(&x.req), &worker.rng) else {
-        return local::fault(worker, x, client, Fault::NoRoute, None).await;
-    };
-    if on.http().logs_routes {
-        x.route = Some(matched.route.name.clone());
+    let http = on.http();
+    trace::begin(worker, &http, x);
+    let mut passed = 0;
+    loop {
+        let table = on.table(worker);
+        let matched = table.as_ref().and_then(|table| table.lookup(&state::View(&x.req), &worker.rng));
+        if http.logs_routes {
+            x.route = matched.as_ref().map(|matched| matched.route.name.clone());
+        }
+        if let Some(chain) = &http.filters {
+            let asking = Asking { worker, on, peer, matched: matched.as_ref() };
+            // Boxed: what filters hold, a request without them should not carry room for.
+            match Box::pin(chain.request(passed, &asking, x, client)).await {
+                Verdict::Pass => {}
+                Verdict::Reroute(behind) => {
+                    passed = behind;
+                    continue;
+                }
+                Verdict::Reply(reply) => {
+                    return local::reply(worker, x, client, reply, matched.as_ref()).await;
+                }
+                Verdict::Fault(fault) => {
+                    return local::fault(worker, x, client, fault, None, matched.as_ref()).await;
+                }
+            }
+        }
+        let Some(matched) = matched else {
+            on.http().stats.inc(Http::NoRoute);
+            return local::fault(worker, x, client, Fault::NoRoute, None, None).await;
+        };
+        if x.held.is_empty() {
+            return routed(worker, on, &matched, x, client).await;
+        }
+        let held = std::mem::take(&mut x.held);
+        let mut client = Replay::new(client, held);
+        return Box::pin(routed(worker, on, &matched, x, &mut client)).await;
     }
+}
+
+/// Does what the route says.
+async fn routed<C: Client>(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    matched: &Matched<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+) -> After {
     match matched.action {
         Picked::Direct(direct) => {
             on.http().stats.inc(Http::RqDirectResponse);
-            hygiene::request_ops(&mut x.req, &matched);
-            local::direct(worker, x, client, direct.status, &direct.body, &matched).await
+            headers::request(worker, x, matched);
+            local::direct(worker, x, client, direct.status, &direct.body, matched).await
         }
         Picked::Redirect(redirect) => {
             on.http().stats.inc(Http::RqRedirect);
             let location = redirect.location(matched.route, &state::View(&x.req));
-            local::redirect(worker, x, client, redirect.status, &location).await
+            local::redirect(worker, x, client, redirect.status, &location, Some(matched)).await
         }
         Picked::Forward { cluster, split, forward } => {
             let Some(state) = worker.config.cluster(cluster) else {
                 on.http().stats.inc(Http::NoCluster);
-                return local::fault(worker, x, client, Fault::NoCluster, None).await;
+                return local::fault(worker, x, client, Fault::NoCluster, None, Some(matched)).await;
             };
             if x.asked.upgrade && !x.upgrade_allowed(on, forward) {
                 on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);
-                return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None).await;
+                return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None, Some(matched)).await;
             }
             wishes::sanitize(x);
             let wishes = wishes::clocks(x, forward);
-            hygiene::request_ops(&mut x.req, &matched);
-            hygiene::rewrite(&mut x.req, &matched, split, forward);
-            forward_to(worker, on, state, &matched, forward, &wishes, x, client).await
+            headers::request(worker, x, matched);
+            hygiene::rewrite(&mut x.req, matched, split, forward);
+            forward_to(worker, on, state, matched, forward, &wishes, x, client).await
         }
     }
 }
@@ -120,7 +169,7 @@ pub(crate) async fn refuse<C: Client>(
         431 => on.http().stats.inc(Http::DownstreamRqTooLarge),
         _ => on.http().stats.inc(Http::DownstreamCxProtocolError),
     }
-    local::fault(worker, x, client, fault, None).await
+    local::fault(worker, x, client, fault, None, None).await
 }
 
 /// The path rules of a listener.
@@ -140,6 +189,7 @@ async fn forward_to<C: Client>(
     x: &mut Exchange,
     client: &mut C,
 ) -> After {
+    on.http().stats.inc(Http::RqTotal);
     let cluster = state.now();
     x.cluster = Some(cluster.config.name.clone());
     let revision = cluster.config.revision.clone();
@@ -159,7 +209,7 @@ async fn forward_to<C: Client>(
         Err(fault) => {
             count(&manager.stats, fault);
             state.stats(&worker.stats).completed(fault.reply().status);
-            local::fault(worker, x, client, fault, revision.as_deref()).await
+            local::fault(worker, x, client, fault, revision.as_deref(), Some(matched)).await
         }
     };
     drop(metered);

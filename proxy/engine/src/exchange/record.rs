@@ -7,6 +7,7 @@ use forebay_telemetry::log::{Address, Bytes, Flag, Flags, Point, Record, Text};
 use forebay_telemetry::{Http, HttpTime};
 
 use super::state::Exchange;
+use super::{counts, shown, trace};
 use crate::worker::Worker;
 
 /// Records `x`; a second call does nothing.
@@ -20,12 +21,16 @@ pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     } else {
         http.stats.completed(x.status);
     }
+    counts::why(&http.stats, x.flags, x.details);
     http.stats.dec(Http::DownstreamRqActive);
     http.stats.record(HttpTime::DownstreamRq, took);
     worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
     let line = Line { x, started: worker.clock.unix_micros(x.times.start), took };
+    trace::finish(worker, &line);
     for log in http.logs.iter() {
-        log.borrow_mut().log(&line);
+        if log.filter.as_ref().is_none_or(|filter| shown::holds(filter, worker, &line)) {
+            log.writer.borrow_mut().log(&line);
+        }
     }
 }
 
@@ -42,10 +47,31 @@ impl Drop for Exchange {
     }
 }
 
-struct Line<'x> {
+/// What is known of an exchange so far, for those who write it into headers.
+pub(super) fn line<'x>(worker: &Worker, x: &'x Exchange) -> Line<'x> {
+    Line { x, started: worker.clock.unix_micros(x.times.start), took: x.elapsed(worker) }
+}
+
+pub(super) struct Line<'x> {
     x: &'x Exchange,
     started: u64,
     took: u64,
+}
+
+/// Names and values, without what separates them.
+fn size(head: &forebay_http::Head) -> usize {
+    head.iter().map(|(name, value, _)| name.len() + value.len()).sum()
+}
+
+impl Line<'_> {
+    pub(super) fn exchange(&self) -> &Exchange {
+        self.x
+    }
+
+    /// Microseconds from the start to the end.
+    pub(super) fn took(&self) -> u64 {
+        self.took
+    }
 }
 
 impl Record for Line<'_> {
@@ -61,7 +87,7 @@ impl Record for Line<'_> {
             Point::ConnectStart => None,
             Point::ConnectEnd | Point::HandshakeEnd => None,
             Point::PoolReady | Point::UpstreamRequestStart => t.sent,
-            Point::UpstreamRequestEnd => t.request_end.or(t.sent),
+            Point::UpstreamRequestEnd => t.sent.and(t.request_end.or(t.sent)),
             Point::UpstreamResponseStart => t.first_byte,
             Point::UpstreamResponseEnd => t.first_byte.map(|_| self.took),
             Point::ResponseStart => t.first_byte.or((self.x.status != 0).then_some(self.took)),
@@ -81,6 +107,16 @@ impl Record for Line<'_> {
         match of {
             Bytes::Received => self.x.bytes_in,
             Bytes::Sent => self.x.bytes_out,
+            Bytes::RequestHeaders => {
+                let req = &self.x.req;
+                let pseudo =
+                    [(":method", req.method()), (":path", req.path()), (":authority", req.authority())];
+                let pseudo: usize = pseudo.iter().map(|(name, value)| name.len() + value.len()).sum();
+                (pseudo + ":scheme".len() + req.scheme.as_str().len() + size(req)) as u64
+            }
+            Bytes::ResponseTrailers => self.x.trailers.as_ref().map_or(0, |trailers| size(trailers) as u64),
+            // A status has three digits.
+            Bytes::ResponseHeaders => (size(&self.x.res) + ":status200".len()) as u64,
             _ => 0,
         }
     }
@@ -90,7 +126,9 @@ impl Record for Line<'_> {
             Address::DownstreamRemote => self.x.remote,
             Address::DownstreamDirectRemote => self.x.direct,
             Address::DownstreamLocal | Address::DownstreamDirectLocal => self.x.local,
-            Address::UpstreamHost | Address::UpstreamRemote => self.x.upstream,
+            Address::UpstreamHost => self.x.upstream,
+            // Only a connection has another end.
+            Address::UpstreamRemote => self.x.upstream.filter(|_| self.x.times.sent.is_some()),
             Address::UpstreamLocal => None,
         }
     }
@@ -98,7 +136,7 @@ impl Record for Line<'_> {
     fn text(&self, of: Text) -> Option<&str> {
         match of {
             Text::Protocol => Some(self.x.req.version.as_str()),
-            Text::UpstreamProtocol => self.x.upstream.map(|_| self.x.res.version.as_str()),
+            Text::UpstreamProtocol => self.x.times.sent.map(|_| self.x.res.version.as_str()),
             Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
             Text::UpstreamCluster => self.x.cluster.as_deref(),
             Text::RouteName => self.x.route.as_deref(),
@@ -108,6 +146,10 @@ impl Record for Line<'_> {
             Text::RequestedServerName => self.x.secure.as_ref()?.server_name.as_deref(),
             Text::DownstreamTlsVersion => Some(self.x.secure.as_ref()?.version),
             Text::DownstreamTlsCipher => Some(self.x.secure.as_ref()?.cipher),
+            Text::TraceId => self.x.trace.as_ref().map(|trace| trace.id()),
+            Text::SpanId => self.x.trace.as_ref().map(|trace| trace.span_id()),
+            // Known only while such a reply is made.
+            Text::LocalReplyBody => Some(""),
             _ => None,
         }
     }
@@ -126,6 +168,10 @@ impl Record for Line<'_> {
 
     fn response_header(&self, name: &str) -> Option<&[u8]> {
         self.x.res.get(name.as_bytes())
+    }
+
+    fn response_trailer(&self, name: &str) -> Option<&[u8]> {
+        self.x.trailers.as_ref()?.get(name.as_bytes())
     }
 
     fn attempts(&self) -> u32 {

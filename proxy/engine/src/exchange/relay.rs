@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{Framing, Gone, Persist};
-use forebay_http::{Flow, Known, Up, Version, Wrong};
+use forebay_http::{Flow, Head, Known, Source, Up, Version, Wrong};
 use forebay_net::Timeout;
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
@@ -58,6 +58,13 @@ pub(super) async fn response<C: Client>(
     match relay(worker, x, client, answered, &mut down).await {
         Ok(()) => {
             x.bytes_out = down.bytes;
+            if on.http().keeps_trailers
+                && let Some(trailers) = answered.tried.up.trailers()
+            {
+                let mut kept = Box::<Head>::default();
+                trailers.iter().for_each(|(name, value, _)| kept.push(name, value));
+                x.trailers = Some(kept);
+            }
             record::finish(worker, x);
             if !client.has_read_all() {
                 on.http().stats.inc(Http::DownstreamRqResponseBeforeRqComplete);

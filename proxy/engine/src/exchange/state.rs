@@ -13,8 +13,10 @@ use forebay_telemetry::Http;
 use forebay_telemetry::log::Flags;
 
 use super::timing::Clocks;
+use super::trace::Trace;
 use super::upload::Kept;
 use crate::conn::{Listening, Secure};
+use crate::filters::Later;
 use crate::worker::Worker;
 
 /// Who is on the other side of a downstream connection.
@@ -51,6 +53,10 @@ pub(crate) struct Exchange {
     pub(crate) asked: Asked,
     /// The protocol of an upgrade, lower-case; empty without one.
     pub(crate) upgrade: Vec<u8>,
+    /// The beginning of the request's body, read ahead for filters; it goes upstream before the rest.
+    pub(crate) held: Vec<u8>,
+    /// What filters want done to the response's head.
+    pub(crate) later: Vec<Later>,
     pub(crate) redirect_to: Option<Vec<u8>>,
     pub(crate) clocks: Clocks,
     /// Whether the request comes from inside, and so may ask for tries and clocks by its headers.
@@ -75,6 +81,12 @@ pub(crate) struct Exchange {
     /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
     pub(crate) transport_failure: String,
     pub(crate) connection: u64,
+    /// The other end of the client's connection, whoever it speaks for.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Trailers of the response, where somebody asks for them.
+    pub(crate) trailers: Option<Box<Head>>,
+    /// Its trace, if its listener traces.
+    pub(crate) trace: Option<Box<Trace>>,
     /// Where to record; `None` before the first and after the last word of an exchange.
     pub(crate) open: Option<(Rc<Worker>, Rc<Listening>)>,
 }
@@ -101,6 +113,8 @@ impl Exchange {
             body: Kept::default(),
             asked: Asked::default(),
             upgrade: Vec::new(),
+            held: Vec::new(),
+            later: Vec::new(),
             redirect_to: None,
             clocks: Clocks::default(),
             internal: false,
@@ -121,6 +135,9 @@ impl Exchange {
             secure: None,
             transport_failure: String::new(),
             connection: 0,
+            peer: None,
+            trailers: None,
+            trace: None,
             open: None,
         })
     }
@@ -144,7 +161,11 @@ impl Exchange {
         self.transport_failure.clear();
         self.connection = peer.connection;
         (self.internal, self.counts_tries) = (false, false);
+        self.peer = Some(peer.remote);
+        (self.trailers, self.trace) = (None, None);
         self.body.clear();
+        self.held.clear();
+        self.later.clear();
         self.upgrade.clear();
         if asked.upgrade {
             let wanted = self.req.known(Known::Upgrade).unwrap_or_default();

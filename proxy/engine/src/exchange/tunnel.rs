@@ -11,7 +11,7 @@ use forebay_telemetry::Http;
 
 use super::client::Client;
 use super::state::Exchange;
-use super::{After, Answered, hygiene, record, relay, websocket};
+use super::{After, Answered, headers, record, relay, websocket};
 use crate::conn::Listening;
 use crate::worker::Worker;
 
@@ -27,7 +27,11 @@ pub(super) async fn run<C: Client>(
 ) -> After {
     let protocol = x.res.get(b"upgrade").unwrap_or(&x.upgrade).to_vec();
     x.res.strip_hop_by_hop();
-    hygiene::response_ops(&mut x.res, matched);
+    headers::response(worker, x, matched);
+    let http = on.http();
+    if let Some(chain) = &http.filters {
+        chain.response(x);
+    }
     x.res.push(b"connection", b"upgrade");
     x.res.push(b"upgrade", &protocol);
     websocket::answer(x);

@@ -153,3 +153,28 @@ impl<C: Client> Source for Replay<'_, C> {
         self.client.trailers()
     }
 }
+
+/// A body in memory as a source.
+pub(crate) struct HeldBody<'b> {
+    pub(crate) data: &'b [u8],
+    pub(crate) at: &'b mut usize,
+}
+
+impl Source for HeldBody<'_> {
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
+        let left = self.data.len() - *self.at;
+        Poll::Ready(Ok(if left == 0 { Piece::End } else { Piece::Data(left) }))
+    }
+
+    fn data(&self, n: usize) -> &[u8] {
+        self.data.get(*self.at..*self.at + n).unwrap_or_default()
+    }
+
+    fn consume(&mut self, n: usize) {
+        *self.at += n;
+    }
+
+    fn trailers(&mut self) -> Option<&Head> {
+        None
+    }
+}

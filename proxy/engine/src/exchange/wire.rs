@@ -116,7 +116,7 @@ impl Drop for Wire {
 }
 
 /// How long a cluster's connections are kept.
-pub(super) fn keep(config: &ClusterConfig) -> Keep {
+pub(crate) fn keep(config: &ClusterConfig) -> Keep {
     Keep {
         idle: config.idle_timeout,
         duration: config.max_connection_duration,

@@ -12,7 +12,7 @@ mod verdict;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use forebay_model::{Model, Resource};
+use forebay_model::{AccessLogConfig, Model, Resource};
 use forebay_proto::envoy::config::bootstrap::v3 as pb;
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::{Any, type_url};
@@ -40,6 +40,8 @@ pub struct Bootstrap {
     pub node: Node,
     /// Where the admin interface listens; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where requests to it are written down.
+    pub admin_logs: Vec<AccessLogConfig>,
     /// Where listeners and clusters come from, if not from here alone.
     pub xds: Option<Xds>,
     /// Listeners that no control plane can replace.
@@ -99,6 +101,7 @@ pub fn read(sources: &[Source<'_>], identity: &Identity) -> Result<Bootstrap, Pr
     let bootstrap = Bootstrap {
         node,
         admin: found.admin,
+        admin_logs: found.admin_logs,
         xds,
         listeners: statics.listeners.iter().map(|listener| any(type_url::LISTENER, listener)).collect(),
         clusters: statics.clusters.iter().map(|cluster| any(type_url::CLUSTER, cluster)).collect(),

@@ -1,7 +1,9 @@
 //! What a bootstrap says of the process: admin interface, runtime, overload. Knows nothing of streams.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use forebay_model::AccessLogConfig;
 use forebay_proto::envoy::config::bootstrap::v3 as pb;
 use forebay_proto::envoy::config::core::v3::{Address, TypedExtensionConfig};
 use forebay_proto::envoy::config::overload::v3::{OverloadManager, resource_monitor};
@@ -15,6 +17,7 @@ use super::problem::Problem;
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) admin: Option<SocketAddr>,
+    pub(super) admin_logs: Vec<AccessLogConfig>,
     pub(super) max_connections: Option<usize>,
 }
 
@@ -22,6 +25,9 @@ pub(super) fn read(bootstrap: &pb::Bootstrap, warnings: &mut Vec<Problem>) -> Re
     let mut options = Options::default();
     if let Some(address) = bootstrap.admin.as_ref().and_then(|admin| admin.address.as_ref()) {
         options.admin = Some(socket(address, "admin.address")?);
+    }
+    if let Some(admin) = &bootstrap.admin {
+        options.admin_logs = admin_logs(admin)?;
     }
     if let Some(runtime) = &bootstrap.layered_runtime {
         layers(runtime, &mut options, warnings)?;
@@ -42,6 +48,21 @@ pub(super) fn read(bootstrap: &pb::Bootstrap, warnings: &mut Vec<Problem>) -> Re
         return Err(Problem::at(0, "default_socket_interface", format!("{interface:?} is not supported")));
     }
     Ok(options)
+}
+
+/// Envoy's default line in the file of the old field, and whatever the new one says.
+#[expect(deprecated, reason = "older bootstraps say it so")]
+fn admin_logs(admin: &pb::Admin) -> Result<Vec<AccessLogConfig>, Problem> {
+    let mut logs = forebay_model::loose_access_logs(&admin.access_log)
+        .map_err(|error| Problem::at(0, format!("admin.{}", error.path), error.rule.to_string()))?;
+    if logs.iter().any(|log| log.filter.is_some()) {
+        return Err(Problem::at(0, "admin.access_log", "a filter is not supported"));
+    }
+    if !admin.access_log_path.is_empty() {
+        let path = admin.access_log_path.as_str().into();
+        logs.push(AccessLogConfig { path, format: Arc::default(), filter: None });
+    }
+    Ok(logs)
 }
 
 fn socket(address: &Address, path: &str) -> Result<SocketAddr, Problem> {

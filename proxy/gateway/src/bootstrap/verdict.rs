@@ -103,8 +103,8 @@ const TABLES: [Table; 7] = [
     (
         "envoy.config.bootstrap.v3.Admin",
         &[
-            ("access_log", Idle("requests to the admin interface are not logged")),
-            ("access_log_path", Idle("requests to the admin interface are not logged")),
+            ("access_log", Read),
+            ("access_log_path", Read),
             ("profile_path", Idle(TUNING)),
             ("address", Read),
             ("socket_options", Refused),

@@ -66,3 +66,89 @@ fn a_rotated_file_is_left_for_a_new_one() {
     until("it is written there", || lines(&path) == ["/after"]);
     assert_eq!(lines(&old), ["/before"]);
 }
+
+#[test]
+fn filters_pick_the_lines() {
+    use forebay_proto::envoy::config::accesslog::v3 as log;
+    use forebay_proto::envoy::config::core::v3::RuntimeUInt32;
+    use log::access_log_filter::FilterSpecifier;
+    let backend = Backend::start(|mut conn| {
+        while let Some(request) = conn.request() {
+            match request.path() {
+                "/500" => conn.send("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"),
+                path => conn.answer(path),
+            }
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let filtered = |name: &str, specifier: FilterSpecifier| {
+        let mut log = access_log(&home.path().join(name), Some("%REQ(:PATH)%\n"));
+        log.filter = Some(log::AccessLogFilter { filter_specifier: Some(specifier) });
+        log
+    };
+    let status = |op: log::comparison_filter::Op, code| {
+        let value = RuntimeUInt32 { default_value: code, runtime_key: "k".into() };
+        let comparison = Some(log::ComparisonFilter { op: op as i32, value: Some(value) });
+        FilterSpecifier::StatusCodeFilter(log::StatusCodeFilter { comparison })
+    };
+    let inside = |specifier| log::AccessLogFilter { filter_specifier: Some(specifier) };
+    use log::comparison_filter::Op;
+    let flags = FilterSpecifier::ResponseFlagFilter(log::ResponseFlagFilter { flags: vec!["NR".into()] });
+    let both = vec![inside(status(Op::Ge, 400)), inside(status(Op::Le, 499))];
+    let any = vec![inside(status(Op::Eq, 500)), inside(flags.clone())];
+    let world = to(&[backend.address])
+        .manager(|m| {
+            m.access_log = vec![
+                filtered("5xx", status(Op::Ge, 500)),
+                filtered("and", FilterSpecifier::AndFilter(log::AndFilter { filters: both })),
+                filtered("or", FilterSpecifier::OrFilter(log::OrFilter { filters: any })),
+                filtered("flags", flags),
+                filtered("traced", FilterSpecifier::TraceableFilter(log::TraceableFilter {})),
+                filtered("all", FilterSpecifier::NotHealthCheckFilter(log::NotHealthCheckFilter {})),
+            ];
+        })
+        .host("a", vec![super::resources::route("/", super::resources::forward("backend"))])
+        .start();
+    let mut client = world.connect();
+    client.get("/ok");
+    client.get("/500");
+    client.send("GET /nobody HTTP/1.1\r\nhost: b\r\n\r\n");
+    assert_eq!(client.response().status, 404);
+    let at = |name: &str| lines(&home.path().join(name));
+    until("all lines", || at("all").len() == 3);
+    assert_eq!(at("5xx"), ["/500"]);
+    assert_eq!(at("and"), ["/nobody"]);
+    assert_eq!(at("or"), ["/500", "/nobody"]);
+    assert_eq!(at("flags"), ["/nobody"]);
+    assert!(at("traced").is_empty());
+}
+
+#[test]
+fn json_lines_keep_types_and_sort_their_keys() {
+    use forebay_proto::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log};
+    use forebay_proto::google::protobuf::{Struct, Value, value::Kind};
+    let backend = Backend::echoing_path();
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("json");
+    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.into())) };
+    let inner = Struct { fields: [("path".to_owned(), text("is %REQ(:PATH)%"))].into_iter().collect() };
+    let fields = [
+        ("status", text("%RESPONSE_CODE%")),
+        ("none", text("%REQ(X-NONE)%")),
+        ("inner", Value { kind: Some(Kind::StructValue(inner)) }),
+        ("one", Value { kind: Some(Kind::NumberValue(1.0)) }),
+    ];
+    let json = Struct { fields: fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect() };
+    let mut log = access_log(&path, None);
+    let file = FileAccessLog {
+        path: path.display().to_string(),
+        access_log_format: Some(file_access_log::AccessLogFormat::TypedJsonFormat(json)),
+    };
+    let config = super::resources::any(&file);
+    log.config_type =
+        Some(forebay_proto::envoy::config::accesslog::v3::access_log::ConfigType::TypedConfig(config));
+    let world = to(&[backend.address]).manager(|m| m.access_log = vec![log]).start();
+    world.connect().get("/x");
+    until("a line", || lines(&path).len() == 1);
+    assert_eq!(lines(&path)[0], r#"{"inner":{"path":"is /x"},"none":null,"one":1,"status":200}"#);
+}

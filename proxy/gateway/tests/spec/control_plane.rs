@@ -64,7 +64,7 @@ fn a_refused_change_leaves_what_was() {
     broken.eds_cluster_config = None;
     broken.lb_policy = 99;
     world.control.store.set(type_url::CLUSTER, "backend", &broken);
-    until("it was refused", || world.admin("GET", "/config_dump").contains("NACKED"));
+    until("it was refused", || world.admin("GET", "/config_dump").contains("\"error_state\""));
     assert_eq!(world.connect().get("/still").text(), "/still");
 }
 

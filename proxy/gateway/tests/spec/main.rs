@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails here"
 )]
 
+mod authorizer;
 mod backend;
 mod background;
 mod client;
@@ -19,6 +20,8 @@ mod resources;
 mod world;
 
 mod access_log;
+mod access_log_operators;
+mod admin;
 mod admission;
 mod bodies;
 mod clocks;
@@ -27,10 +30,15 @@ mod connections;
 mod control_plane;
 mod drain;
 mod expect_continue;
+mod ext_authz;
+mod ext_authz_http;
+mod ext_authz_trouble;
 mod framing_of_requests;
 mod framing_of_responses;
 mod handshakes;
+mod header_values;
 mod headers;
+mod health_check;
 mod http2;
 mod http2_upstream;
 mod interim;
@@ -42,6 +50,7 @@ mod retry_policy;
 mod routing;
 mod server_names;
 mod statistics;
+mod tracing;
 mod upgrades;
 mod upgrades_over_http2;
 mod upstream_tls;

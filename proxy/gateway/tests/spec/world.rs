@@ -28,6 +28,8 @@ pub struct Setup {
     cluster: Box<dyn Fn(&mut Cluster) + Send + Sync>,
     hosts: Vec<VirtualHost>,
     listener: Box<dyn Fn(&mut Listening)>,
+    /// Clusters beside `backend`: name, endpoints, whether they speak HTTP/2.
+    others: Vec<(String, Vec<SocketAddr>, bool)>,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -41,6 +43,7 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         cluster: Box::new(|_| {}),
         hosts: Vec::new(),
         listener: Box::new(|_| {}),
+        others: Vec::new(),
     }
 }
 
@@ -74,6 +77,19 @@ impl Setup {
     /// A change of the cluster.
     pub fn cluster(mut self, change: impl Fn(&mut Cluster) + Send + Sync + 'static) -> Self {
         self.cluster = Box::new(change);
+        self
+    }
+
+    /// One more cluster.
+    pub fn another_cluster(mut self, name: &str, endpoints: &[SocketAddr], h2: bool) -> Self {
+        self.others.push((name.to_owned(), endpoints.to_vec(), h2));
+        self
+    }
+
+    /// A filter before the router, behind those that are there.
+    pub fn filter<M: prost::Message + prost::Name>(mut self, name: &str, settings: &M) -> Self {
+        let filters = &mut self.manager.http_filters;
+        filters.insert(filters.len() - 1, resources::filter(name, settings));
         self
     }
 
@@ -144,6 +160,10 @@ fn publish(store: &Store, setup: &Setup) {
         (setup.cluster)(&mut cluster);
         batch.set(type_url::CLUSTER, "backend", &cluster);
         batch.set(type_url::ENDPOINTS, "backend", &resources::endpoints("backend", &setup.endpoints));
+        for (name, endpoints, h2) in &setup.others {
+            batch.set(type_url::CLUSTER, name, &resources::cluster(name, None, *h2));
+            batch.set(type_url::ENDPOINTS, name, &resources::endpoints(name, endpoints));
+        }
     });
 }
 
@@ -190,10 +210,11 @@ impl World {
     /// Returns when the gateway has answered for all that is in the store.
     pub fn settled(&self) {
         until("the gateway took its configuration", || {
-            let admin = self.admin("GET", "/config_dump?include_eds");
-            admin.contains("\"ACKED\"") && !admin.contains("\"REQUESTED\"") && {
+            let active = self.admin("GET", "/listeners").contains("gateway::");
+            active && self.admin("GET", "/init_dump") == "{}\n" && {
                 let view = self.admin("GET", "/clusters");
-                view.matches("::rq_active::").count() == self.setup.endpoints.len()
+                let others = self.setup.others.iter().map(|(_, endpoints, _)| endpoints.len());
+                view.matches("::rq_active::").count() == self.setup.endpoints.len() + others.sum::<usize>()
             }
         });
     }

@@ -63,6 +63,15 @@ pub fn manager() -> Manager {
     }
 }
 
+/// A filter before the router.
+pub fn filter<M: Message + Name>(name: &str, settings: &M) -> hcm::HttpFilter {
+    hcm::HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any(settings))),
+        ..Default::default()
+    }
+}
+
 /// An access log in a file, in Envoy's default format unless another is given.
 pub fn access_log(path: &std::path::Path, format: Option<&str>) -> log::AccessLog {
     let format = format.map(|text| {

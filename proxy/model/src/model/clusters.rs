@@ -76,6 +76,11 @@ impl Clusters {
         })
     }
 
+    /// Whether it is of the bootstrap file.
+    pub(super) fn is_fixed(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.origin == Origin::Bootstrap)
+    }
+
     /// Name, resource and reason of all that wait.
     pub(super) fn warming(&self) -> impl Iterator<Item = (&Arc<str>, &Held, String)> {
         self.entries.iter().filter_map(|(name, entry)| {

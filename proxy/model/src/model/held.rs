@@ -62,6 +62,8 @@ impl Held {
 pub(crate) struct Failure {
     pub(crate) version: Box<str>,
     pub(crate) message: String,
+    /// The refused resource as it came: whoever looks for the mistake has to see it.
+    pub(crate) bytes: Bytes,
     pub(crate) since: Instant,
 }
 

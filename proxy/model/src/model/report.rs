@@ -51,6 +51,11 @@ impl Model {
         self.clusters.active().map(|(ix, _, cluster)| (ix, cluster))
     }
 
+    /// Whether a cluster is of the bootstrap file.
+    pub fn is_fixed_cluster(&self, name: &str) -> bool {
+        self.clusters.is_fixed(name)
+    }
+
     /// The name behind an index, whether or not the cluster exists.
     pub fn cluster_name(&self, ix: ClusterIx) -> Option<&Arc<str>> {
         self.names.name(ix)
@@ -68,7 +73,12 @@ impl Model {
             self.dump_kind(kind, &mut dumped);
         }
         for ((kind, name), failure) in &self.failures {
-            let state = State::Nacked { version: failure.version.clone(), message: failure.message.clone() };
+            let state = State::Nacked {
+                version: failure.version.clone(),
+                message: failure.message.clone(),
+                bytes: failure.bytes.clone(),
+                since: failure.since,
+            };
             let known = dumped.iter_mut().find(|d| d.type_url == kind.type_url() && d.name == *name);
             match known {
                 Some(known) => known.state = state,
@@ -78,6 +88,7 @@ impl Model {
                     version: "".into(),
                     bytes: Bytes::new(),
                     since: failure.since,
+                    fixed: false,
                     state,
                 }),
             }
@@ -93,14 +104,18 @@ impl Model {
         };
         match kind {
             Kind::Cluster => {
-                out.extend(
-                    self.clusters.active().map(|(_, held, cluster)| acked((&cluster.config.name, held))),
-                );
+                out.extend(self.clusters.active().map(|(_, held, cluster)| {
+                    let name = &cluster.config.name;
+                    Dumped { fixed: self.clusters.is_fixed(name), ..acked((name, held)) }
+                }));
                 out.extend(self.clusters.warming().map(warming));
             }
             Kind::Endpoints => out.extend(self.assignments.held().map(acked)),
             Kind::Listener => {
-                out.extend(self.listeners.active().map(|(name, held, _)| acked((name, held))));
+                out.extend(self.listeners.active().map(|(name, held, _)| Dumped {
+                    fixed: self.listeners.is_fixed(name),
+                    ..acked((name, held))
+                }));
                 out.extend(self.listeners.warming().map(warming));
             }
             Kind::Route => {
@@ -125,6 +140,7 @@ fn dumped(kind: Kind, name: &Arc<str>, held: &Held, state: State) -> Dumped {
         version: held.version.clone(),
         bytes: held.bytes.clone(),
         since: held.since,
+        fixed: false,
         state,
     }
 }

@@ -170,10 +170,10 @@ impl Model {
                 config.pending = Some(pending);
                 continue;
             }
-            let version = pending.held.version.clone();
+            let (version, bytes) = (pending.held.version.clone(), pending.held.bytes.clone());
             if let Err(why) = self.settle_routes(&name, *pending, fx) {
                 // Its own change was accepted long ago: this one must not be refused for it.
-                let failure = Failure { version, message: why.to_string(), since: fx.now };
+                let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
                 self.failures.insert((Kind::Route, name), failure);
             }
         }

@@ -109,7 +109,8 @@ impl Model {
                     let Some(conflict) = refused.remove(&key) else { continue };
                     let why = At::ROOT.field("domains").refuse(read::duplicate(conflict));
                     fx.reject(&key, &why);
-                    let failure = Failure { version: held.version, message: why.to_string(), since: fx.now };
+                    let Held { version, bytes, .. } = held;
+                    let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
                     self.failures.insert((Kind::VirtualHost, key), failure);
                     continue;
                 }

@@ -30,7 +30,7 @@ pub(crate) fn header_ops(at: &At<'_>, lists: Lists<'_>, names: &mut Names) -> Re
     Ok(lists.into())
 }
 
-fn adds(
+pub(crate) fn adds(
     at: &At<'_>,
     options: &[core::HeaderValueOption],
     names: &mut Names,
@@ -53,25 +53,7 @@ fn add(
         refused: [],
     });
     let Some(header) = header else { return Err(at.missing("header")) };
-    let at_header = at.field("header");
-    fields!(at_header, header => core::HeaderValue {
-        read: [key, value, raw_value],
-        harmless: [],
-        refused: [],
-    });
-    let name = header_name(&at_header.field("key"), key, names)?;
-    let at_value = at_header.field("value");
-    let text = if raw_value.is_empty() {
-        value.as_str()
-    } else {
-        std::str::from_utf8(raw_value).map_err(|_| at_header.field("raw_value").unsupported(raw_value))?
-    };
-    if text.bytes().any(|b| (b < b' ' && b != b'\t') || b == 0x7f) {
-        return Err(at_value.refuse(Rule::BadHeaderValue(text.to_owned())));
-    }
-    let value = match Value::parse(text).map_err(|e| at_value.refuse(Rule::BadFormat(e.to_string())))? {
-        Value::Literal(literal) => Value::Literal(names.text(&literal)),
-    };
+    let (name, value, empty) = header_value(&at.field("header"), header, names)?;
     let action = match choice(at.field("append_action"), *append_action)? {
         core::header_value_option::HeaderAppendAction::AppendIfExistsOrAdd => HeaderAddAction::Append,
         core::header_value_option::HeaderAppendAction::AddIfAbsent => HeaderAddAction::AddIfAbsent,
@@ -87,7 +69,36 @@ fn add(
         None => action,
     };
     // Without the flag an empty value adds nothing, whatever the action.
-    Ok((*keep_empty_value || !text.is_empty()).then_some(HeaderAdd { name, value, action }))
+    let keep_empty = *keep_empty_value;
+    Ok((keep_empty || !empty).then_some(HeaderAdd { name, value, action, keep_empty }))
+}
+
+/// A name, its value, and whether the value is empty.
+pub(crate) fn header_value(
+    at: &At<'_>,
+    header: &core::HeaderValue,
+    names: &mut Names,
+) -> Result<(Arc<str>, Value, bool), Invalid> {
+    fields!(at, header => core::HeaderValue {
+        read: [key, value, raw_value],
+        harmless: [],
+        refused: [],
+    });
+    let name = header_name(&at.field("key"), key, names)?;
+    let at_value = at.field("value");
+    let text = if raw_value.is_empty() {
+        value.as_str()
+    } else {
+        std::str::from_utf8(raw_value).map_err(|_| at.field("raw_value").unsupported(raw_value))?
+    };
+    if text.bytes().any(|b| (b < b' ' && b != b'\t') || b == 0x7f) {
+        return Err(at_value.refuse(Rule::BadHeaderValue(text.to_owned())));
+    }
+    let value = match Value::parse(text).map_err(|e| at_value.refuse(Rule::BadFormat(e.to_string())))? {
+        Value::Literal(literal) => Value::Literal(names.text(&literal)),
+        format => format,
+    };
+    Ok((name, value, text.is_empty()))
 }
 
 fn removes(at: &At<'_>, list: &[String], names: &mut Names) -> Result<Vec<Arc<str>>, Invalid> {

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 use forebay_route::VirtualHost;
 
 use super::access_log::access_logs;
-use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::config_source::config_source;
 use super::fields::fields;
+use super::filters::filters;
 use super::http_options::{common, http1, http2};
 use super::invalid::{Invalid, Rule};
 use super::route_action::upgrade;
 use super::route_config::inline;
 use super::scalar::{choice, duration, flag, number, off};
+use super::tracing::tracing as read_tracing;
 use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort};
 use crate::names::Names;
 
@@ -56,7 +56,7 @@ pub(crate) fn http_manager(
             preserve_external_request_id, always_set_request_id_in_response, proxy_100_continue, upgrade_configs,
             normalize_path, merge_slashes, path_with_escaped_slashes_action, strip_matching_host_port,
             strip_trailing_host_dot, append_x_forwarded_port, route_specifier, strip_port_mode,
-            add_proxy_protocol_connection_state,
+            add_proxy_protocol_connection_state, tracing,
         ],
         harmless: [
             // HTTP/3 is never negotiated here.
@@ -71,7 +71,7 @@ pub(crate) fn http_manager(
             append_local_overload, forward_proto_config,
         ],
         refused: [
-            tracing, scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
+            scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
             internal_address_config, represent_ipv4_remote_address_as_ipv4_mapped_ipv6, request_id_extension,
             local_reply_config, path_normalization_options, proxy_status_config, typed_header_validation_config,
         ],
@@ -79,7 +79,7 @@ pub(crate) fn http_manager(
     off(at.field("add_user_agent"), add_user_agent)?;
     // No PROXY header is read here, so there is no state of one to add.
     let _ = add_proxy_protocol_connection_state;
-    filters(&at.field("http_filters"), http_filters)?;
+    let filters = filters(&at.field("http_filters"), http_filters, names)?;
     let (source, routes) = route_source(at, route_specifier, names)?;
     let common = common(&at.field("common_http_protocol_options"), common_http_protocol_options)?;
     let http1 = http1(&at.field("http_protocol_options"), http_protocol_options)?;
@@ -87,7 +87,9 @@ pub(crate) fn http_manager(
         stat_prefix: stat_prefix.as_str().into(),
         codec: codec(at.field("codec_type"), *codec_type)?,
         routes: source,
-        access_logs: access_logs(&at.field("access_log"), access_log)?,
+        filters,
+        tracing: read_tracing(at, tracing, names)?,
+        access_logs: access_logs(&at.field("access_log"), access_log, names)?,
         server_header: server_header(
             at.field("server_header_transformation"),
             *server_header_transformation,
@@ -140,43 +142,6 @@ pub(crate) fn http_manager(
 
 fn some_text(text: &str) -> Option<Arc<str>> {
     (!text.is_empty()).then(|| text.into())
-}
-
-/// The router has to be last. Other filters are passed over if they say that they may be, or are switched off.
-fn filters(at: &At<'_>, filters: &[pb::HttpFilter]) -> Result<(), Invalid> {
-    for (index, filter) in filters.iter().enumerate() {
-        let at = at.index(index);
-        let last = index + 1 == filters.len();
-        match &filter.config_type {
-            Some(pb::http_filter::ConfigType::TypedConfig(any)) if is::<Router>(any) && last => {
-                return router(&at, &unpack(&at.field("typed_config"), any)?);
-            }
-            _ if filter.is_optional || filter.disabled => {}
-            Some(pb::http_filter::ConfigType::TypedConfig(any)) => {
-                return Err(unknown(&at.field("typed_config"), any));
-            }
-            Some(pb::http_filter::ConfigType::ConfigDiscovery(source)) => {
-                return Err(at.field("config_discovery").unsupported(source));
-            }
-            None => return Err(at.missing("typed_config")),
-        }
-    }
-    Err(at.refuse(Rule::NoRouter))
-}
-
-fn router(at: &At<'_>, router: &Router) -> Result<(), Invalid> {
-    let at = at.field("typed_config");
-    fields!(at, router => Router {
-        read: [],
-        harmless: [
-            dynamic_stats, start_child_span, upstream_log_options, suppress_grpc_request_failure_code_stats,
-            reject_connect_request_early_data,
-        ],
-        refused: [
-            upstream_log, suppress_envoy_headers, strict_check_headers, respect_expected_rq_timeout, upstream_http_filters,
-        ],
-    });
-    Ok(())
 }
 
 fn route_source(

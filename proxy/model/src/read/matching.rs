@@ -168,7 +168,7 @@ pub(crate) fn text_match(
 }
 
 /// There is no runtime to look the key up in, so the default is the value, as in an Envoy nobody has told otherwise.
-fn fraction(
+pub(crate) fn fraction(
     at: &At<'_>,
     message: &forebay_proto::envoy::config::core::v3::RuntimeFractionalPercent,
 ) -> Result<Fraction, Invalid> {

@@ -1,42 +1,68 @@
-//! `typed_per_filter_config`: settings of a route for a filter. We have no filter that takes any, so what remains is to
-//! tell what can be passed over from what would be missed.
+//! `typed_per_filter_config`: what a table, a virtual host, a route or a split tells filters. Refuses, by type, settings that
+//! nobody here knows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use forebay_proto::Any;
 use forebay_proto::envoy::config::route::v3::FilterConfig;
 use forebay_proto::envoy::extensions::filters::http::ext_authz::v3::ExtAuthzPerRoute;
+use forebay_route::{Override, PerFilter, Told};
 
 use super::any::{is, unknown, unpack};
 use super::at::At;
+use super::filters::authz;
 use super::invalid::Invalid;
+use crate::names::Names;
 
-/// Refuses, by type, settings for filters that nobody here knows.
-pub(crate) fn per_filter(at: &At<'_>, settings: &HashMap<String, Any>) -> Result<(), Invalid> {
+/// Reads one level's settings.
+pub(crate) fn per_filter(
+    at: &At<'_>,
+    settings: &HashMap<String, Any>,
+    names: &mut Names,
+) -> Result<PerFilter, Invalid> {
     if settings.is_empty() {
-        return Ok(());
+        return Ok(PerFilter::NONE);
     }
     let at = at.field("typed_per_filter_config");
+    let mut all = Vec::with_capacity(settings.len());
     // In order, so that of two errors the same one is told every time.
     for (key, any) in settings.iter().collect::<BTreeMap<_, _>>() {
         let at = at.key(key);
-        // A listener with the ext_authz filter is refused, so nothing it could be told about a route matters. Kourier
-        // turns it off on its status host even where it was never on.
-        if is::<ExtAuthzPerRoute>(any) {
+        let filter = names.text(key);
+        if !is::<FilterConfig>(any) {
+            let told = told(&at, any, names)?.ok_or_else(|| unknown(&at, any))?.0;
+            all.push(Override { filter, disabled: false, told });
             continue;
         }
-        if is::<FilterConfig>(any) {
-            let config: FilterConfig = unpack(&at, any)?;
-            if config.is_optional || config.disabled {
-                continue;
+        let wrapped: FilterConfig = unpack(&at, any)?;
+        let at = at.field("config");
+        match wrapped.config {
+            // Switched off, whatever else is said.
+            _ if wrapped.disabled => all.push(Override { filter, disabled: true, told: None }),
+            None => return Err(at.refuse(super::invalid::Rule::Missing)),
+            // An empty one switches on a filter that is off by default.
+            Some(config) if config.type_url.is_empty() => {
+                all.push(Override { filter, disabled: false, told: None });
             }
-            let at = at.field("config");
-            return Err(config
-                .config
-                .as_ref()
-                .map_or_else(|| unknown(&at, any), |inner| unknown(&at, inner)));
+            Some(config) => match told(&at, &config, names)? {
+                Some(Read(told)) => all.push(Override { filter, disabled: false, told }),
+                None if wrapped.is_optional => {}
+                None => return Err(unknown(&at, &config)),
+            },
         }
-        return Err(unknown(&at, any));
     }
-    Ok(())
+    Ok(all.into())
+}
+
+/// What a filter is told; nothing if the settings say nothing.
+struct Read(Option<Arc<dyn Told>>);
+
+/// The settings; `None` if nobody knows their type.
+fn told(at: &At<'_>, any: &Any, names: &mut Names) -> Result<Option<Read>, Invalid> {
+    if is::<ExtAuthzPerRoute>(any) {
+        let told = authz::per_route(at, &unpack(at, any)?, names)?;
+        return Ok(Some(Read(told.map(|told| Arc::new(told) as Arc<dyn Told>))));
+    }
+    Ok(None)
 }

@@ -34,7 +34,6 @@ pub(crate) fn route(
         ],
         refused: [route_specifiers],
     });
-    per_filter(at, typed_per_filter_config)?;
     let mut inherited = inherited.clone();
     if let Some(limit) = buffer_limit(at, per_request_buffer_limit_bytes, request_body_buffer_limit)? {
         inherited.rare.buffer_limit = Some(limit);
@@ -53,6 +52,7 @@ pub(crate) fn route(
             },
             names,
         )?,
+        filters: per_filter(at, typed_per_filter_config, names)?,
         action: match action {
             Some(pb::route::Action::Route(action)) => {
                 Action::Forward(forward(&at.field("route"), action, inherited, names)?)

@@ -190,7 +190,6 @@ fn cluster_weight(
     if name.is_empty() {
         return Err(at.field("name").refuse(Rule::Empty));
     }
-    per_filter(at, typed_per_filter_config)?;
     Ok(Split {
         cluster: names.cluster(name),
         name: names.text(name),
@@ -205,6 +204,7 @@ fn cluster_weight(
             },
             names,
         )?,
+        filters: per_filter(at, typed_per_filter_config, names)?,
         host_rewrite: match host_rewrite_specifier {
             Some(HostRewriteLiteral(host)) if !host.is_empty() => Some(names.text(host)),
             _ => None,

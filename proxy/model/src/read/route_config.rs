@@ -149,7 +149,6 @@ fn shell(at: &At<'_>, message: &pb::RouteConfiguration, names: &mut Names) -> Re
         harmless: [virtual_hosts, internal_only_headers, metadata],
         refused: [cluster_specifier_plugins, request_mirror_policies, vhost_header, route_specifiers],
     });
-    per_filter(at, typed_per_filter_config)?;
     if let Some(vhds) = vhds {
         config_source(&at.field("vhds").field("config_source"), &vhds.config_source)?;
     }
@@ -166,6 +165,7 @@ fn shell(at: &At<'_>, message: &pb::RouteConfiguration, names: &mut Names) -> Re
                 },
                 names,
             )?,
+            filters: per_filter(at, typed_per_filter_config, names)?,
             ignore_port: *ignore_port_in_host_matching,
             ignore_path_parameters: *ignore_path_parameters_in_path_matching,
             most_specific_headers_win: *most_specific_header_mutations_wins,

@@ -45,7 +45,7 @@ pub(crate) fn virtual_host(
     if *require_tls != pb::virtual_host::TlsRequirementType::None as i32 {
         return Err(at.field("require_tls").unsupported(require_tls));
     }
-    per_filter(at, typed_per_filter_config)?;
+    let filters = per_filter(at, typed_per_filter_config, names)?;
     let list = at.field("domains");
     if domains.is_empty() {
         return Err(list.refuse(Rule::Empty));
@@ -76,7 +76,9 @@ pub(crate) fn virtual_host(
         },
         names,
     )?;
-    Ok(VirtualHost::new(name.as_str(), domains, routes, headers))
+    let mut host = VirtualHost::new(name.as_str(), domains, routes, headers);
+    host.filters = filters;
+    Ok(host)
 }
 
 /// Bytes of a request's body that may be kept for another try: the older field only lowers what a connection may buffer.

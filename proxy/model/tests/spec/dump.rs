@@ -12,7 +12,7 @@ fn dump(world: &World) -> Vec<String> {
         let kind = dumped.type_url.rsplit('.').next().unwrap().to_owned();
         let state = match dumped.state {
             State::Acked => "acked".to_owned(),
-            State::Nacked { version, message } => format!("nacked {version}: {message}"),
+            State::Nacked { version, message, .. } => format!("nacked {version}: {message}"),
             State::Warming(reason) => reason,
         };
         format!("{kind} {} {state}", dumped.name)
@@ -63,7 +63,8 @@ fn the_bytes_are_those_in_force_as_they_came() {
     world.refuse(&bad);
     let dumped = world.model.dump().into_iter().find(|dumped| &*dumped.name == "a").unwrap();
     assert_eq!(Cluster::decode(dumped.bytes).unwrap(), good);
-    assert!(matches!(dumped.state, State::Nacked { .. }));
+    let State::Nacked { bytes, .. } = dumped.state else { panic!("{:?}", dumped.state) };
+    assert_eq!(Cluster::decode(bytes).unwrap(), bad);
 }
 
 #[test]

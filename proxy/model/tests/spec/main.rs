@@ -6,6 +6,7 @@
 mod build;
 mod clusters;
 mod dump;
+mod filters;
 mod gates;
 mod listeners;
 mod refusals;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_format::Format;
 use forebay_model::{
     Balance, Codec, Http2, HttpManager, Limits, Protocol, ServerHeader, StripPort, Underscores,
 };
@@ -121,8 +122,8 @@ fn everything_kourier_says_of_a_manager() {
     );
     assert_eq!(http.server_header, ServerHeader::PassThrough);
     assert_eq!(&*http.access_logs[0].path, "/dev/stdout");
-    assert_eq!(http.access_logs[0].format.as_deref(), Some("%PROTOCOL%\n"));
-    assert_eq!(http.access_logs[1].format, None, "Envoy's own format");
+    assert_eq!(*http.access_logs[0].format, Format::parse("%PROTOCOL%\n").unwrap());
+    assert_eq!(*http.access_logs[1].format, Format::default(), "Envoy's own format");
 }
 
 #[test]

@@ -1,13 +1,18 @@
 use super::*;
 
 #[test]
-fn a_percent_sign_is_written_twice() {
-    let parsed = |text: &str| Value::parse(text).map(|Value::Literal(it)| it.to_string());
-    assert_eq!(parsed("plain"), Ok("plain".into()));
-    assert_eq!(parsed("100%% of %%x%%"), Ok("100% of %x%".into()));
-    assert_eq!(parsed("a%START_TIME%"), Err(InvalidValue::Variable("START_TIME".into())));
-    assert_eq!(parsed("50% off"), Err(InvalidValue::Unterminated(" off".into())));
-    assert_eq!(parsed("%"), Err(InvalidValue::Unterminated(String::new())));
+fn a_percent_sign_is_written_twice_and_anything_else_is_a_known_variable() {
+    let literal = |text: &str| match Value::parse(text) {
+        Ok(Value::Literal(it)) => it.to_string(),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(literal("plain"), "plain");
+    assert_eq!(literal("100%% of %%x%%"), "100% of %x%");
+    assert!(matches!(Value::parse("a%START_TIME%"), Ok(Value::Format(_))));
+    for bad in ["50% off", "%", "%NO_SUCH_THING%", "%REQ(x"] {
+        let error = Value::parse(bad).unwrap_err().to_string();
+        assert!(error.contains(bad.trim_start_matches("50")), "{error}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn filter(pattern: &str, used_only: bool) -> Filter {
 #[test]
 fn text_is_sorted_numbers_first() {
     assert_eq!(
-        text(&snapshot(), &filter("", true)),
+        text(&snapshot(), &filter("", true), Buckets::Summary),
         "cluster.default/hello-00001.membership_total: 2\n\
          cluster.default/hello-00001.upstream_rq_200: 2\n\
          cluster.default/hello-00001.upstream_rq_2xx: 2\n\
@@ -60,15 +60,15 @@ fn text_is_sorted_numbers_first() {
 
 #[test]
 fn what_was_never_used_shows_as_zero_unless_left_out() {
-    let all = text(&snapshot(), &filter("", false));
+    let all = text(&snapshot(), &filter("", false), Buckets::Summary);
     assert!(all.contains("cluster.default/hello-00001.upstream_rq_retry: 0\n"));
     assert!(all.contains("cluster.default/hello-00001.forebay_wait_time: No recorded values\n"));
-    assert!(!text(&snapshot(), &filter("", true)).contains("retry"));
+    assert!(!text(&snapshot(), &filter("", true), Buckets::Summary).contains("retry"));
 }
 
 #[test]
 fn a_filter_searches_the_whole_name() {
-    let shown = text(&snapshot(), &filter("hello.*_rq_(2|5)xx$", false));
+    let shown = text(&snapshot(), &filter("hello.*_rq_(2|5)xx$", false), Buckets::Summary);
     assert_eq!(shown.lines().count(), 2, "{shown}");
     let error = Filter::new(Some("("), false).unwrap_err();
     assert!(error.to_string().starts_with("invalid regular expression \"(\": "), "{error}");
@@ -80,7 +80,7 @@ fn a_filter_searches_the_whole_name() {
 
 #[test]
 fn json_has_envoys_shape() {
-    let shown = json(&snapshot(), &filter("hello.*(rq_total|rq_time)$", false));
+    let shown = json(&snapshot(), &filter("hello.*(rq_total|rq_time)$", false), Buckets::Summary);
     let stats = shown["stats"].as_array().unwrap();
     assert_eq!(stats[0], json!({ "name": "cluster.default/hello-00001.upstream_rq_total", "value": 7 }));
     let histograms = &stats[1]["histograms"];
@@ -147,7 +147,7 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn prometheus_reads_back_with_envoys_names_and_labels() {
-    let (types, samples) = parse(&prometheus(&snapshot(), &Filter::default()));
+    let (types, samples) = parse(&prometheus(&snapshot(), &Filter::default(), Prometheus::default()));
     let value = |name: &str, pairs: &[(&str, &str)]| {
         let found: Vec<f64> =
             samples.iter().filter(|s| s.0 == name && s.1 == labels(pairs)).map(|s| s.2).collect();
@@ -164,7 +164,7 @@ fn prometheus_reads_back_with_envoys_names_and_labels() {
     let ingress = ("envoy_http_conn_manager_prefix", "ingress_http");
     assert_eq!(value("envoy_http_downstream_rq_xx", &[("envoy_response_code_class", "2"), ingress]), 1.0);
     assert_eq!(
-        value("envoy_listener_downstream_cx_total", &[("envoy_listener_address", "127.0.0.1:8080")]),
+        value("envoy_listener_downstream_cx_total", &[("envoy_listener_address", "127.0.0.1_8080")]),
         1.0
     );
     assert_eq!(value("envoy_server_live", &[]), 1.0);
@@ -183,7 +183,7 @@ fn prometheus_reads_back_with_envoys_names_and_labels() {
 
 #[test]
 fn every_histogram_has_envoys_buckets_in_order() {
-    let shown = prometheus(&snapshot(), &filter("hello.*upstream_rq_time$", false));
+    let shown = prometheus(&snapshot(), &filter("hello.*upstream_rq_time$", false), Prometheus::default());
     let bounds: Vec<&str> =
         shown.lines().filter_map(|line| line.split_once("le=\"")?.1.split('"').next()).collect();
     assert_eq!(
@@ -199,7 +199,7 @@ fn every_histogram_has_envoys_buckets_in_order() {
 fn label_values_are_escaped() {
     let registry = Registry::new();
     registry.source().cluster(&"a\"b\\c\nd".into()).inc(Cluster::UpstreamRqTotal);
-    let (_, samples) = parse(&prometheus(&registry.snapshot(), &filter("", true)));
+    let (_, samples) = parse(&prometheus(&registry.snapshot(), &filter("", true), Prometheus::default()));
     assert_eq!(samples[0].1, labels(&[("envoy_cluster_name", "a\"b\\c\nd")]));
 }
 

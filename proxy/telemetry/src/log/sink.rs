@@ -11,12 +11,9 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use forebay_format::{Format, Formatter, Record};
 use thiserror::Error;
 use tracing::{info, warn};
-
-use super::format::Format;
-use super::record::Record;
-use super::render::Formatter;
 
 /// A worker's buffer goes to the thread at this size: some 70 lines, so that a system call is rare and a second's wait
 /// holds little. (Envoy: 64 KiB.)

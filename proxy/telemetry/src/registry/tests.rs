@@ -129,3 +129,26 @@ fn a_reader_never_sees_a_counter_go_back() {
     writer.join().unwrap();
     assert_eq!(registry.cluster("c").unwrap().get(Cluster::UpstreamRqTotal), 200_000);
 }
+
+#[test]
+fn a_reset_zeroes_counters_alone() {
+    let registry = Registry::new();
+    let (first, second) = (registry.source(), registry.source());
+    let name: Arc<str> = "a".into();
+    let (one, two) = (first.cluster(&name), second.cluster(&name));
+    one.add(Cluster::UpstreamRqTotal, 5);
+    one.inc(Cluster::UpstreamRqActive);
+    one.completed(200);
+    two.completed(503);
+    registry.reset_counters();
+    let totals = registry.cluster("a").unwrap();
+    assert_eq!(totals.get(Cluster::UpstreamRqTotal), 0);
+    assert_eq!(totals.get(Cluster::UpstreamRqActive), 1, "a gauge is a level, not a count");
+    assert_eq!(totals.codes().values().sum::<u64>(), 0);
+    two.completed(503);
+    one.add(Cluster::UpstreamRqTotal, 2);
+    drop(two);
+    let totals = registry.cluster("a").unwrap();
+    assert_eq!(totals.get(Cluster::UpstreamRqTotal), 2);
+    assert_eq!((totals.codes()[&200], totals.codes()[&503]), (0, 1), "also of a worker that gave up");
+}

@@ -3,8 +3,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::thread;
 
-use super::super::format::Format;
-use super::super::record::Record;
+use forebay_format::{Format, Record};
+
 use super::*;
 
 struct Long;

@@ -67,6 +67,9 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// All of them, in printing order.
+    pub const ALL: [Flag; 30] = ALL;
+
     const fn names(self) -> (&'static str, &'static str) {
         NAMES[self as usize]
     }

@@ -26,12 +26,41 @@ impl Format {
         Ok(Self { pieces: pieces(text)?, missing: "-" })
     }
 
+    /// The text that every record gives, if there is nothing to fill in.
+    pub fn literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether a line has the name of the matched route.
+    pub fn asks_for_route(&self) -> bool {
+        asks(&self.pieces, &|op| *op == Op::Text(Text::RouteName))
+    }
+
+    /// Whether a line has something of the response's trailers.
+    pub fn asks_for_trailers(&self) -> bool {
+        let is_trailer =
+            |op: &Op| matches!(op, Op::Header { of: Headers::Trailers, .. } | Op::GrpcStatus(_));
+        asks(&self.pieces, &is_trailer)
+    }
+
     /// Prints nothing instead of `-` where a value is missing (`omit_empty_values`).
     #[must_use]
     pub fn omit_empty(mut self) -> Self {
         self.missing = "";
         self
     }
+}
+
+fn asks(pieces: &[Piece], wanted: &dyn Fn(&Op) -> bool) -> bool {
+    pieces.iter().any(|piece| match piece {
+        Piece::Value(op, _) | Piece::Typed(op, _) => wanted(op),
+        Piece::Quoted(inner) => asks(inner, wanted),
+        Piece::Literal(_) => false,
+    })
 }
 
 /// [`DEFAULT`].
@@ -44,7 +73,7 @@ impl Default for Format {
 
 /// A format that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("access log format, position {at}: {token}: {why}")]
+#[error("format string, position {at}: {token}: {why}")]
 pub struct Invalid {
     /// Byte offset of the operator in the format.
     pub at: usize,

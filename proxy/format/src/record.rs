@@ -185,6 +185,8 @@ pub enum Text {
     RequestedServerName,
     /// Trace id, 32 hex digits.
     TraceId,
+    /// Id of our own span, 16 hex digits.
+    SpanId,
     /// Body of a reply that was made here.
     LocalReplyBody,
     /// Name of the filter chain.

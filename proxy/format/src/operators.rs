@@ -110,15 +110,41 @@ fn plain(name: &str) -> Option<Op> {
         "STREAM_ID" => Op::Header { of: Headers::Request, name: "x-request-id".into(), or: None },
         "GRPC_STATUS_NUMBER" => Op::GrpcStatus(GrpcStatus::Number),
         "ACCESS_LOG_TYPE" => Op::Constant("DownstreamEnd".into()),
+        "DOWNSTREAM_DETECTED_CLOSE_TYPE" => Op::Constant("Normal".into()),
+        // Where the kernel is not asked, Envoy writes these as well.
+        "BYTES_RETRANSMITTED" | "PACKETS_RETRANSMITTED" => Op::Constant("0".into()),
+        // Empty where there is none, and nothing here makes one.
+        "CUSTOM_FLAGS" | "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID" | "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID" => {
+            Op::Constant("".into())
+        }
+        "SPAN_ID" => Op::Text(Text::SpanId),
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" => Op::Bytes(Bytes::UpstreamHeaderSent),
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" => Op::Bytes(Bytes::UpstreamHeaderReceived),
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" => Op::Bytes(Bytes::DownstreamHeaderSent),
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" => Op::Bytes(Bytes::DownstreamHeaderReceived),
         "DOWNSTREAM_HANDSHAKE_DURATION"
         | "ROUNDTRIP_DURATION"
         | "DOWNSTREAM_LOCAL_CLOSE_REASON"
         | "UPSTREAM_LOCAL_CLOSE_REASON"
-        | "DOWNSTREAM_DETECTED_CLOSE_TYPE"
         | "UPSTREAM_DETECTED_CLOSE_TYPE"
         | "DOWNSTREAM_PEER_SUBJECT"
         | "DOWNSTREAM_PEER_URI_SAN"
         | "DOWNSTREAM_PEER_CERT"
+        | "DOWNSTREAM_PEER_SERIAL"
+        | "DOWNSTREAM_PEER_ISSUER"
+        | "DOWNSTREAM_PEER_FINGERPRINT_1"
+        | "DOWNSTREAM_PEER_FINGERPRINT_256"
+        | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1"
+        | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256"
+        | "DOWNSTREAM_PEER_CHAIN_SERIALS"
+        | "DOWNSTREAM_PEER_CERT_V_START"
+        | "DOWNSTREAM_PEER_CERT_V_END"
+        | "DOWNSTREAM_PEER_DNS_SAN"
+        | "DOWNSTREAM_PEER_IP_SAN"
+        | "DOWNSTREAM_PEER_EMAIL_SAN"
+        | "TLS_JA3_FINGERPRINT"
+        | "TLS_JA4_FINGERPRINT"
+        | "UPSTREAM_TLS_SESSION_ID"
         | "DOWNSTREAM_TLS_SESSION_ID" => Op::Nothing,
         _ => return None,
     })

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::flags::{Flag, Flags};
-use super::super::record::Bytes;
 use super::*;
+use crate::flags::{Flag, Flags};
+use crate::record::Bytes;
 
 /// A request as the engine would tell it.
 #[derive(Default)]

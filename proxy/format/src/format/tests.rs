@@ -112,7 +112,7 @@ fn every_operator_of_envoy_for_http_is_known() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let error = Format::parse("ok %NO_SUCH_THING% x").unwrap_err();
-    assert_eq!(error.to_string(), "access log format, position 3: %NO_SUCH_THING%: unknown operator");
+    assert_eq!(error.to_string(), "format string, position 3: %NO_SUCH_THING%: unknown operator");
     for (format, at, token, why) in [
         ("%", 0, "%", "a single % must be written %%"),
         ("50% off", 2, "% off", "a single % must be written %%"),

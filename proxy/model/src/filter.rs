@@ -1,0 +1,40 @@
+//! HTTP filters as the data plane obeys them. Knows nothing of protobuf or sockets.
+
+use std::sync::Arc;
+
+mod authz;
+mod check;
+
+pub use authz::{AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, ExtAuthz, Names as HeaderNames};
+pub use check::{Allowed, Check, Decision, Denied, Edit, EditHow, decode_decision, encode_check};
+
+use forebay_route::HeaderMatch;
+
+/// One filter before the router.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    /// What routes call it in their settings.
+    pub name: Arc<str>,
+    /// Off where no route says otherwise.
+    pub disabled: bool,
+    /// What it does.
+    pub kind: FilterKind,
+}
+
+/// What a filter does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FilterKind {
+    /// Asks somebody else whether the request may pass.
+    ExtAuthz(Arc<ExtAuthz>),
+    /// Answers health checks, or lets them through to the endpoints.
+    HealthCheck(Arc<HealthCheck>),
+}
+
+/// Which requests are health checks, and who answers them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthCheck {
+    /// Endpoints answer; the proxy itself only while it is failing.
+    pub pass_through: bool,
+    /// All have to match.
+    pub headers: Vec<HeaderMatch>,
+}
