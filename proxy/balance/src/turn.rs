@@ -41,13 +41,13 @@ impl Turn {
     /// The place that has waited longest for its share.
     fn weighted(&self, endpoints: &Endpoints) -> usize {
         let mut owed = self.owed.borrow_mut();
-        let (mut best, mut sum) = (0, 0);
-        for at in 0..owed.len() {
+        let (mut best, mut most, mut sum) = (0, i64::MIN, 0);
+        for (at, owed) in owed.iter_mut().enumerate() {
             let weight = endpoints.weight(at) as i64;
             sum += weight;
-            owed[at] += weight;
-            if owed[at] > owed[best] {
-                best = at;
+            *owed += weight;
+            if *owed > most {
+                (best, most) = (at, *owed);
             }
         }
         if let Some(chosen) = owed.get_mut(best) {
@@ -62,22 +62,22 @@ impl Endpoints {
     pub fn in_turn(&self, turn: &Turn, rng: &Rng, avoid: Option<u64>) -> Option<EndpointLease> {
         let list = self.list();
         if list.len() < 2 {
-            return self.from(0, avoid);
+            return self.first_from(0, avoid);
         }
         turn.begin(self, rng);
-        self.from(if self.is_weighted() { turn.weighted(self) } else { turn.step(list.len()) }, avoid)
+        self.first_from(if self.is_weighted() { turn.weighted(self) } else { turn.step(list.len()) }, avoid)
     }
 
     /// Any, each as likely as any other.
     pub fn at_random(&self, rng: &Rng, avoid: Option<u64>) -> Option<EndpointLease> {
         match self.list().len() {
             0 => None,
-            len => self.from(rng.below(len as u32) as usize, avoid),
+            len => self.first_from(rng.below(len as u32) as usize, avoid),
         }
     }
 
     /// The first from this place on that takes requests.
-    fn from(&self, start: usize, avoid: Option<u64>) -> Option<EndpointLease> {
+    fn first_from(&self, start: usize, avoid: Option<u64>) -> Option<EndpointLease> {
         let list = self.list();
         let all =
             || list.get(start..).unwrap_or_default().iter().chain(list.get(..start).unwrap_or_default());
