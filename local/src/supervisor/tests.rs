@@ -2,35 +2,13 @@
 
 use std::time::Duration;
 
-use forebay_knative::api::{ObjectMeta, Revision, RevisionSpec, Uid};
+use forebay_knative::api::{Container, Revision};
 
 use super::queue::Rank;
 use super::*;
 
 fn entry() -> Entry {
-    let metadata = ObjectMeta {
-        name: "a".into(),
-        namespace: "default".into(),
-        uid: Uid(1),
-        generation: 1,
-        resource_version: 1,
-        labels: Default::default(),
-        annotations: Default::default(),
-    };
-    let spec = RevisionSpec {
-        containers: [].into(),
-        container_concurrency: 0,
-        timeout_seconds: 300,
-        response_start_timeout_seconds: 0,
-        idle_timeout_seconds: 0,
-    };
-    let revision = Revision {
-        metadata,
-        spec: Arc::new(spec),
-        service: None,
-        configuration: "a".into(),
-        configuration_generation: 1,
-    };
+    let revision = Revision::lone(&RevisionKey::new("default", "a"), "a", Container::default());
     Entry::new(Arc::new(revision), std::path::Path::new("/").into())
 }
 

@@ -35,7 +35,7 @@ pub use matcher::{Fraction, PathMatch, PathRule, RouteMatch};
 pub use pattern::{InvalidPattern, Pattern};
 pub use query_match::{QueryMatch, QueryRule};
 pub use redirect::{Redirect, RedirectPath};
-pub use request::RequestView;
+pub use request::{PlainRequest, RequestView};
 pub use retry::{Reset, ResetFormat, ResetHeader, Retry, RetryOn};
 pub use rewrite::{HostRewrite, PathRewrite, RegexRewrite};
 pub use table::{Built, Conflict, Matched, Picked, Settings, Table};
