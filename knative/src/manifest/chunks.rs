@@ -43,7 +43,7 @@ impl Chunks<'_> {
                 break;
             }
         }
-        (self.at > begin.bytes.start).then(|| Chunk { bytes: begin.bytes.start..self.at, ..begin })
+        (self.at > begin.bytes.start).then_some(Chunk { bytes: begin.bytes.start..self.at, ..begin })
     }
 }
 
