@@ -38,9 +38,9 @@ pub struct PlainRequest {
 
 impl PlainRequest {
     /// `GET`, in clear text, without headers.
-    pub fn get(authority: impl Into<String>, path: impl Into<String>) -> Self {
-        let [method, scheme] = ["GET", "http"].map(str::to_owned);
-        Self { authority: authority.into(), path: path.into(), method, scheme, headers: Vec::new() }
+    pub fn get(authority: &str, path: &str) -> Self {
+        let [authority, path, method, scheme] = [authority, path, "GET", "http"].map(str::to_owned);
+        Self { authority, path, method, scheme, headers: Vec::new() }
     }
 
     /// With one more header.

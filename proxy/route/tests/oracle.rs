@@ -89,7 +89,7 @@ mod rules {
     fn header(matcher: &HeaderMatch, req: &Req) -> bool {
         let name = matcher.key.to_string();
         let values: Vec<&str> = match &*name {
-            ":method" => vec![req.method],
+            ":method" => vec![&*req.method],
             _ => req.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| &**value).collect(),
         };
         let value = values.join(",");
