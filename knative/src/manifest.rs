@@ -1,20 +1,21 @@
 //! Manifests: YAML or JSON text, one or many documents, read into objects not yet checked by Knative's rules.
 //! Knows nothing of files or stores; the caller adds the file's name to what is told here.
 
+mod chunks;
 mod decode;
 pub(crate) mod draft;
 mod node;
+mod object;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
-
-use crate::api::Kind;
-use crate::key::Key;
+use chunks::{Chunk, chunks};
 use decode::Decoder;
 use draft::Draft;
 use node::{Node, Value};
+pub use object::Object;
 
 /// One object of a manifest.
 #[derive(Debug, Clone)]
@@ -28,21 +29,6 @@ pub struct Document {
     pub index: usize,
 }
 
-/// An object as it was written: read, but neither defaulted nor validated. [`crate::World::apply`] does that.
-#[derive(Debug, Clone)]
-pub struct Object(pub(crate) Draft);
-
-impl Object {
-    pub fn kind(&self) -> Kind {
-        self.0.kind()
-    }
-
-    /// Its namespace (`default` if it names none) and name (empty if it has none, which no store accepts).
-    pub fn key(&self) -> Key {
-        self.0.metadata().key()
-    }
-}
-
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -51,6 +37,13 @@ pub struct Problem {
     /// From the object's root, such as `spec.template.spec.containers[0].image`; empty for the document as a whole.
     pub path: String,
     pub message: String,
+}
+
+impl Problem {
+    /// The same, so many lines further down.
+    fn down(self, lines: u32) -> Self {
+        Self { line: if self.line > 0 { self.line + lines } else { 0 }, ..self }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -78,27 +71,53 @@ const MAX_KEY: usize = 4096;
 
 /// Reads every object of `text`, in order: documents of a stream, and the items of a `kind: List`. All or nothing; the
 /// error holds at least one problem, and the first one of every broken document.
+///
+/// One document is in memory at a time: what is returned remembers where in the text an object stands.
 pub fn parse(text: &str) -> Result<Vec<Document>, Vec<Problem>> {
-    let text = &untabbed(text);
-    let mut documents = Vec::new();
-    let mut problems = Vec::new();
-    for read in each::<Read>(text).map_err(|problem| vec![problem])? {
-        match read.0 {
-            Ok(found) => documents.extend(found),
-            Err(problem) => problems.push(problem),
+    let text: Arc<str> = untabbed(text).into();
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    let mut repeatable = MAX_REPEATED;
+    for chunk in chunks(&text) {
+        let roots = match roots(&text[chunk.bytes.clone()], &mut repeatable) {
+            Ok(roots) => roots,
+            Err(problem) => {
+                problems.push(problem.down(chunk.lines));
+                continue;
+            }
+        };
+        // A tree is kept where reading the text again would be reading all of a List for each of its items.
+        let alone = roots.iter().flat_map(Node::objects).nth(1).is_none();
+        for node in roots.iter().flat_map(Node::objects) {
+            match read(node) {
+                Ok((draft, warnings)) => documents.push(Document {
+                    object: if alone { Object::at(&text, &chunk, &draft) } else { Object::whole(draft) },
+                    line: node.line + chunk.lines,
+                    warnings: warnings.into_iter().map(|warning| warning.down(chunk.lines)).collect(),
+                    index: documents.len(),
+                }),
+                Err(problem) => {
+                    problems.push(problem.down(chunk.lines));
+                    break;
+                }
+            }
         }
-    }
-    for (index, document) in documents.iter_mut().enumerate() {
-        document.index = index;
     }
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
 /// The line of `path` in the object number `index` of `text`; of its nearest parent that is written there, if it is not.
 /// Reads the text again: meant for telling people of errors, not for every object.
-pub fn locate(text: &str, index: usize, path: &str) -> u32 {
-    let Ok(roots) = each::<Node>(&untabbed(text)) else { return 0 };
-    roots.iter().flat_map(Node::objects).nth(index).map_or(0, |object| object.line_of(path))
+pub fn locate(text: &str, mut index: usize, path: &str) -> u32 {
+    let text = untabbed(text);
+    for Chunk { bytes, lines } in chunks(&text) {
+        let Ok(roots) = roots(&text[bytes], &mut { MAX_REPEATED }) else { continue };
+        let count = roots.iter().flat_map(Node::objects).count();
+        match roots.iter().flat_map(Node::objects).nth(index) {
+            Some(object) => return object.line_of(path) + lines,
+            None => index -= count,
+        }
+    }
+    0
 }
 
 /// The body of the fuzz target: whatever the bytes are, this returns.
@@ -135,8 +154,8 @@ fn untabbed(text: &str) -> std::borrow::Cow<'_, str> {
     lines.collect::<String>().into()
 }
 
-/// Every document of the stream, empty ones included.
-fn each<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, Problem> {
+/// The trees of one chunk: one, or none if it is empty. `repeatable`: how many nodes aliases may still repeat.
+fn roots(chunk: &str, repeatable: &mut usize) -> Result<Vec<Node>, Problem> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -147,14 +166,20 @@ fn each<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, Problem> {
             simple_key_max_lookahead: MAX_KEY,
             max_recorded_anchor_events: MAX_REPEATED,
         },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: *repeatable },
         strict_booleans: true,
         with_snippet: false,
     };
-    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
+    let roots: Vec<Node> = serde_saphyr::from_multiple_with_options(chunk, options).map_err(|error| {
         let line = error.location().map_or(0, |at| u32::try_from(at.line()).unwrap_or(u32::MAX));
         Problem { line, path: String::new(), message: one_line(&error.to_string()) }
-    })
+    })?;
+    if chunk.contains('*') {
+        // Every node takes a byte of the text to write: what is more has been repeated.
+        let nodes: usize = roots.iter().map(Node::count).sum();
+        *repeatable = repeatable.saturating_sub(nodes.saturating_sub(chunk.len()));
+    }
+    Ok(roots)
 }
 
 /// A parser's message for people: on one line, without its own spelling of the place, and without advice to programmers.
@@ -175,20 +200,10 @@ fn one_line(message: &str) -> String {
     message[..end].trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable").to_owned()
 }
 
-/// The objects of one document of the stream, decoded while the stream goes on, so that only one tree is kept at a time.
-struct Read(Result<Vec<Document>, Problem>);
-
-impl<'de> Deserialize<'de> for Read {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let root = Node::deserialize(deserializer)?;
-        Ok(Self(root.objects().map(read).collect()))
-    }
-}
-
-fn read(node: &Node) -> Result<Document, Problem> {
+fn read(node: &Node) -> Result<(Draft, Vec<Problem>), Problem> {
     let warnings = RefCell::new(Vec::new());
     let draft = Draft::read(Decoder::new(node, &warnings))?;
-    Ok(Document { object: Object(draft), line: node.line, warnings: warnings.into_inner(), index: 0 })
+    Ok((draft, warnings.into_inner()))
 }
 
 impl Node {
@@ -201,6 +216,15 @@ impl Node {
                 _ => Box::new(std::iter::empty()),
             },
             _ => Box::new(std::iter::once(self)),
+        }
+    }
+
+    /// Itself and all below.
+    fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Node::count).sum(),
+            Value::Map(fields) => fields.iter().map(|(_, node)| node.count()).sum(),
+            _ => 0,
         }
     }
 

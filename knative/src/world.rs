@@ -28,7 +28,7 @@ pub use snapshot::{Snapshot, Stored};
 pub use view::{ServiceView, TrafficView};
 
 use crate::api::{Kind, Revision, RevisionState, Service, Uid};
-use crate::field_error::Invalid;
+use crate::field_error::{FieldError, Invalid};
 use crate::key::{Key, RevisionKey};
 use crate::manifest::Object;
 use crate::translate::Words;
@@ -87,7 +87,11 @@ impl World {
 
     /// Defaults, validates and stores one object, and reconciles what follows from it. Nothing changes on an error.
     pub fn apply(&mut self, object: Object, now: SystemTime) -> Result<Applied, Invalid> {
-        self.apply_draft(object.0, now)
+        let Some(draft) = object.into_draft() else {
+            let message = "cannot be read again".to_owned();
+            return Err(Invalid(vec![FieldError { message, paths: Vec::new(), details: String::new() }]));
+        };
+        self.apply_draft(draft, now)
     }
 
     /// Deletes an object and what it owns. False if there was none, or it belongs to another object.

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Settings of a [`Platform`](crate::Platform). Start from [`Options::new`].
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where logs go, below `logs/`. See [`StateDir`](crate::state::StateDir).
+    /// Where logs go, below `logs/`. See [`StateLock`](crate::state::StateLock).
     pub state_dir: PathBuf,
     /// Image to command line, as given with `--image IMAGE=COMMAND`. The command is split as a shell does, without
     /// running one. An image may be written with or without its tag or digest; the longer match wins.

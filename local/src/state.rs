@@ -1,13 +1,11 @@
-//! What must survive a restart: one directory, one owner at a time, small documents that are replaced whole.
-//! Knows nothing of what the documents say.
+//! The directory of what must survive a restart: where it is, and that it has one owner at a time.
+//! Knows nothing of what is kept in it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// Why state cannot be kept. The texts name the path.
 #[derive(Debug, thiserror::Error)]
@@ -18,17 +16,15 @@ pub enum StateError {
     InUse { path: PathBuf, pid: Option<u32> },
     #[error("state: cannot {action} {}: {error}", .path.display())]
     Io { action: &'static str, path: PathBuf, error: io::Error },
-    #[error("state: {} is not what this version wrote: {error}; --fresh starts without it", .path.display())]
-    Corrupt { path: PathBuf, error: serde_json::Error },
 }
 
 fn owner(pid: &Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
-/// An opened state directory; the lock on it is held until this is dropped or the process ends, however it ends.
+/// A state directory that is this process's own until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub struct StateDir {
+pub struct StateLock {
     path: PathBuf,
     /// Locked.
     _lock: File,
@@ -47,7 +43,7 @@ pub fn default_dir() -> Result<PathBuf, StateError> {
     Ok(home.join(below).join("forebay"))
 }
 
-impl StateDir {
+impl StateLock {
     /// Creates the directory where missing, sees that it can be written, and locks it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StateError> {
         let path = path.into();
@@ -76,50 +72,6 @@ impl StateDir {
 
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The document saved under `name`; `None` if there is none.
-    pub fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
-        let path = self.document(name);
-        match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(failed("read", &path)(e)),
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(document) => Ok(Some(document)),
-                Err(error) => Err(StateError::Corrupt { path, error }),
-            },
-        }
-    }
-
-    /// Saves `document` under `name`. After a crash at any moment there is either the old one or the new, never half.
-    /// Blocks for as long as the disk takes to write.
-    pub fn save(&self, name: &str, document: &impl Serialize) -> Result<(), StateError> {
-        let path = self.document(name);
-        let fresh = path.with_extension("json.new");
-        let bytes = serde_json::to_vec(document)
-            .map_err(|error| StateError::Corrupt { path: path.clone(), error })?;
-        let write = || {
-            let mut file = File::create(&fresh)?;
-            file.write_all(&bytes)?;
-            file.sync_all()
-        };
-        write().map_err(failed("write", &fresh))?;
-        fs::rename(&fresh, &path).map_err(failed("replace", &path))?;
-        // Without this the rename itself may be forgotten in a power cut.
-        File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed("sync", &self.path))
-    }
-
-    /// Removes the document saved under `name`, if there is one.
-    pub fn remove(&self, name: &str) -> Result<(), StateError> {
-        let path = self.document(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(e)),
-            _ => Ok(()),
-        }
-    }
-
-    fn document(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.json"))
     }
 }
 

@@ -77,6 +77,7 @@ impl Supervisor {
         let mut commanded = true;
         while matches!(self.life, Life::Running) || !self.owners.is_empty() {
             let retry = self.retries.first().map(|(at, _)| *at);
+            let wake = retry.into_iter().chain(self.queue.wake(Instant::now())).min();
             tokio::select! {
                 biased;
                 Some((id, report)) = self.reports.recv() => self.heard(id, report),
@@ -88,7 +89,7 @@ impl Supervisor {
                         self.stop();
                     }
                 },
-                () = until(retry) => self.retry(),
+                () = until(wake) => self.retry(),
             }
             self.start_next();
         }
@@ -160,8 +161,8 @@ impl Supervisor {
         let queue = &mut self.queue;
         if let Some(entry) = self.revisions.get_mut(key) {
             entry.with(id, |slot| {
-                if std::mem::take(&mut slot.holds_start) {
-                    queue.release();
+                if let Some(rank) = slot.starts_as.take() {
+                    queue.release(rank);
                 }
             });
         }
@@ -217,7 +218,7 @@ impl Supervisor {
                 }
                 _ => {
                     for id in entry.grow(&mut self.next_id) {
-                        self.queue.push(key.clone(), id, entry.urgency);
+                        self.queue.push(key.clone(), id, entry.rank(id), now);
                     }
                 }
             }
@@ -240,14 +241,13 @@ impl Supervisor {
 
     /// Starts what may start now.
     fn start_next(&mut self) {
-        let revisions = &mut self.revisions;
+        let (revisions, now) = (&mut self.revisions, Instant::now());
         // Queued replicas that were scaled away, or that started through the other queue, are passed over.
-        while let Some(ticket) =
-            self.queue.next(|key, id| revisions.get(key).is_some_and(|entry| entry.is_queued(id)))
+        while let Some(((key, id), rank)) =
+            self.queue.next(now, |key, id| revisions.get(key).is_some_and(|entry| entry.is_queued(id)))
         {
-            let (key, id) = ticket;
             let Some(entry) = revisions.get_mut(&key) else { continue };
-            let Some((number, phase)) = entry.begin(id) else { continue };
+            let Some((number, phase)) = entry.begin(id, rank) else { continue };
             self.owners.insert(id, key.clone());
             let workload =
                 Workload { key, revision: entry.revision.clone(), base_dir: entry.base_dir.clone() };

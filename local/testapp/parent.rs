@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use forebay_knative::RevisionKey;
-use forebay_knative::api::{Container, ObjectMeta, Revision, RevisionSpec, Uid};
+use forebay_knative::api::{Container, Revision};
 use forebay_local::{Event, Options, Platform, Urgency, Workload};
 
 /// Arguments: the state directory, then the app's.
@@ -39,26 +39,6 @@ fn workload(key: &RevisionKey, habits: &[String], dir: &std::path::Path) -> Work
         args: habits.iter().map(|w| w.as_str().into()).collect(),
         ..Container::default()
     };
-    let revision = Revision {
-        metadata: ObjectMeta {
-            name: key.name.clone(),
-            namespace: key.namespace.clone(),
-            uid: Uid(1),
-            generation: 1,
-            resource_version: 1,
-            labels: Default::default(),
-            annotations: Default::default(),
-        },
-        spec: Arc::new(RevisionSpec {
-            containers: [container].into(),
-            container_concurrency: 0,
-            timeout_seconds: 300,
-            response_start_timeout_seconds: 0,
-            idle_timeout_seconds: 0,
-        }),
-        service: None,
-        configuration: key.name.clone(),
-        configuration_generation: 1,
-    };
+    let revision = Revision::lone(key, &key.name, container);
     Workload { key: key.clone(), revision: Arc::new(revision), base_dir: dir.into() }
 }

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use forebay_autoscaler::{Autoscaler, ScaleTo};
 use forebay_gateway::{Gateway, Target, Xds};
 use forebay_knative::world;
-use forebay_local::state::{self, StateDir};
+use forebay_local::state::{self, StateLock};
 use forebay_local::{Event, Platform};
 use forebay_xds_control::translate::{AccessLog, Settings};
-use forebay_xds_control::{Control, Directory, Event as Manifest, Work};
+use forebay_xds_control::{Control, Directory, Event as Manifest, Journal, Work};
 use forebay_xds_server::{Listener, Store, serve};
 use thiserror::Error;
 use tokio::net::UnixListener;
@@ -54,9 +54,9 @@ pub(super) struct Prepared {
     pub(super) orders: UnboundedReceiver<ScaleTo>,
     pub(super) gateway: Gateway,
     pub(super) store: Store,
-    pub(super) state: forebay_xds_control::StateDir,
+    pub(super) journal: Journal,
     /// Holds the lock on the state directory.
-    pub(super) _lock: StateDir,
+    pub(super) _lock: StateLock,
     pub(super) socket: PathBuf,
 }
 
@@ -69,11 +69,8 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
         Some(path) => path.clone(),
         None => state::default_dir()?,
     };
-    let lock = StateDir::open(path)?;
-    let objects = forebay_xds_control::StateDir::open(lock.path())?;
-    if options.fresh {
-        objects.clear()?;
-    }
+    let lock = StateLock::open(path)?;
+    let mut journal = if options.fresh { Journal::fresh(lock.path())? } else { Journal::open(lock.path())? };
     let (directory, manifests) = Directory::open(&options.files)?;
     let (autoscaler, orders) = Autoscaler::spawn(forebay_autoscaler::Config::default())?;
 
@@ -97,7 +94,7 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
         rollout_duration: options.limits.rollout_duration,
         ..world::Config::default()
     };
-    let records = objects.load()?;
+    let records = journal.load()?;
     let (control, restored) = Control::restore(config, settings, store.clone(), &records, SystemTime::now());
 
     let mut local = forebay_local::Options::new(lock.path());
@@ -139,7 +136,7 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
         orders,
         gateway,
         store,
-        state: objects,
+        journal,
         _lock: lock,
         socket,
     })

@@ -4,15 +4,12 @@
 mod replicas;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use forebay_autoscaler::{ScaleTo, Settings};
+use forebay_autoscaler::Settings;
 use forebay_knative::api::{Kind, RevisionState, Status};
 use forebay_knative::{Key, RevisionKey};
-use forebay_local::{Event, Stream, Urgency, Workload};
-use forebay_proto::type_url;
-use forebay_xds_control::translate::cluster_name;
+use forebay_local::Workload;
 use forebay_xds_control::{Event as Manifest, Level, Record, Run, Work};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,7 +47,7 @@ pub(super) async fn run(prepared: Prepared) {
         gateway,
         ..
     } = prepared;
-    let (keep, kept) = writer(prepared.state);
+    let (keep, kept) = writer(prepared.journal);
     let mut up = Wired {
         control,
         platform,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::container::{Container, Protocol};
-use super::meta::{ObjectMeta, Pairs};
+use super::meta::{ObjectMeta, Pairs, Uid};
+use crate::key::RevisionKey;
 
 /// A stored revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,30 @@ pub struct Revision {
     pub configuration: Arc<str>,
     /// That Configuration's generation when this became its newest revision.
     pub configuration_generation: u64,
+}
+
+impl Revision {
+    /// A lone revision of one container with Knative's defaults, as if a Configuration of this name had made it.
+    pub fn lone(key: &RevisionKey, configuration: &str, container: Container) -> Self {
+        let metadata = ObjectMeta {
+            name: Arc::clone(&key.name),
+            namespace: Arc::clone(&key.namespace),
+            uid: Uid(1),
+            generation: 1,
+            resource_version: 1,
+            labels: Pairs::default(),
+            annotations: Pairs::default(),
+        };
+        let spec = RevisionSpec {
+            containers: [container].into(),
+            container_concurrency: 0,
+            timeout_seconds: 300,
+            response_start_timeout_seconds: 0,
+            idle_timeout_seconds: 0,
+        };
+        let configuration = configuration.into();
+        Self { metadata, spec: Arc::new(spec), service: None, configuration, configuration_generation: 1 }
+    }
 }
 
 /// What a Configuration stamps revisions from.

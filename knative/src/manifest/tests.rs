@@ -1,3 +1,6 @@
+use crate::api::Kind;
+use crate::key::Key;
+
 use super::*;
 
 const HELLO: &str = "apiVersion: serving.knative.dev/v1
@@ -144,7 +147,9 @@ fn json_and_lists_are_read_too() {
     let keys: Vec<String> =
         documents.iter().map(|d| format!("{} {} {}", d.object.kind(), d.object.key(), d.line)).collect();
     assert_eq!(keys, ["Service n/a 5", "DomainMapping default/x.example.com 7"]);
-    let Draft::Service(service) = &documents[0].object.0 else { panic!("{documents:?}") };
+    let Some(Draft::Service(service)) = documents[0].object.clone().into_draft() else {
+        panic!("{documents:?}")
+    };
     assert_eq!(service.spec.template.spec.containers[0].image, "i/A😀");
     let broken = json.replace("\"items\": [", "\"items\": [{\"kind\": 1},");
     assert_eq!(parse(&broken).unwrap_err()[0].line, 4);
@@ -159,7 +164,7 @@ fn yaml_that_does_not_parse_is_told_with_its_line() {
         ("a:\n\t- b\n", "line 2: tabs disallowed within this context (block indentation)"),
         ("a: *nowhere\n", "line 1: alias references unknown anchor"),
         ("a: 1\nb: 2\na: 3\n", "line 3: duplicate mapping key: a"),
-        ("a: b\n---\nx: }\n", "line 3: misplaced bracket"),
+        ("# none\n---\n---\nx: }\n", "line 4: misplaced bracket"),
     ] {
         assert_eq!(problem(text), expected);
     }
@@ -172,7 +177,9 @@ fn anchors_work_and_bombs_do_not() {
         HELLO.replace("imagee: typo", "args: &a [x]\n        command: *a")
     );
     let documents = parse(&text).unwrap();
-    let Draft::Service(service) = &documents[0].object.0 else { panic!("{documents:?}") };
+    let Some(Draft::Service(service)) = documents[0].object.clone().into_draft() else {
+        panic!("{documents:?}")
+    };
     assert_eq!(service.spec.template.spec.containers[0].command, ["x"]);
 
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();

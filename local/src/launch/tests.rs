@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use forebay_knative::api::{EnvVar, ObjectMeta, RevisionSpec, Uid};
+use forebay_knative::api::EnvVar;
 use tempfile::TempDir;
 
 use super::*;
@@ -21,27 +21,8 @@ fn folder() -> TempDir {
 }
 
 fn revision(container: Container) -> Revision {
-    Revision {
-        metadata: ObjectMeta {
-            name: "hello-00001".into(),
-            namespace: "default".into(),
-            uid: Uid(1),
-            generation: 1,
-            resource_version: 1,
-            labels: Default::default(),
-            annotations: Default::default(),
-        },
-        spec: Arc::new(RevisionSpec {
-            containers: [container].into(),
-            container_concurrency: 0,
-            timeout_seconds: 300,
-            response_start_timeout_seconds: 0,
-            idle_timeout_seconds: 0,
-        }),
-        service: Some("hello".into()),
-        configuration: "hello".into(),
-        configuration_generation: 1,
-    }
+    let revision = Revision::lone(&RevisionKey::new("default", "hello-00001"), "hello", container);
+    Revision { service: Some("hello".into()), ..revision }
 }
 
 fn container(image: &str, command: &[&str], args: &[&str]) -> Container {

@@ -9,6 +9,7 @@ use forebay_knative::RevisionKey;
 use forebay_knative::api::Revision;
 use tokio::sync::watch;
 
+use super::queue::Rank;
 use crate::backoff::Backoff;
 use crate::platform::{ReplicaState, ReplicaStatus, Status, Urgency};
 use crate::replica::Phase;
@@ -40,10 +41,10 @@ pub(crate) struct Slot {
     number: u32,
     state: ReplicaState,
     since: Instant,
-    /// It is in the urgent queue.
+    /// It is in a queue of those that requests wait for.
     urgent: bool,
-    /// It counts as starting.
-    pub(crate) holds_start: bool,
+    /// It counts as starting, and as one of these.
+    pub(crate) starts_as: Option<Rank>,
     pub(crate) process: Option<(u32, SocketAddr)>,
     phase: watch::Sender<Phase>,
 }
@@ -152,13 +153,23 @@ impl Entry {
                 state: ReplicaState::Queued,
                 since: Instant::now(),
                 urgent,
-                holds_start: false,
+                starts_as: None,
                 process: None,
                 phase: watch::Sender::new(Phase::Run),
             });
             ids.push(id);
         }
         ids
+    }
+
+    /// How soon a queued replica is needed.
+    pub(crate) fn rank(&self, id: u64) -> Rank {
+        let eldest = self.slots().iter().find(|slot| slot.state != ReplicaState::Stopping);
+        match self.urgency {
+            Urgency::Routine => Rank::Routine,
+            Urgency::Waiting if eldest.is_some_and(|slot| slot.id == id) => Rank::First,
+            Urgency::Waiting => Rank::Further,
+        }
     }
 
     /// Lets go of replicas above what is wanted: first those that have not started, then the youngest.
@@ -195,10 +206,10 @@ impl Entry {
     }
 
     /// A queued replica starts: its number, and what it listens to.
-    pub(crate) fn begin(&mut self, id: u64) -> Option<(u32, watch::Receiver<Phase>)> {
+    pub(crate) fn begin(&mut self, id: u64, rank: Rank) -> Option<(u32, watch::Receiver<Phase>)> {
         let slot = self.slots_mut().iter_mut().find(|slot| slot.id == id)?;
         slot.turn(ReplicaState::Starting);
-        slot.holds_start = true;
+        slot.starts_as = Some(rank);
         Some((slot.number, slot.phase.subscribe()))
     }
 

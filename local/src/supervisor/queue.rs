@@ -1,62 +1,109 @@
 //! Whose turn it is to start. Knows nothing of how.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use forebay_knative::RevisionKey;
 
-use crate::platform::Urgency;
-
-/// Two queues, first come first served, and the number of starts under way.
+/// Three queues, each first come first served, and the starts under way.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    urgent: VecDeque<Ticket>,
+    first: VecDeque<Ticket>,
+    /// Each with the end of the head start that first ones have before it.
+    further: VecDeque<(Instant, Ticket)>,
     routine: VecDeque<Ticket>,
     starting: usize,
+    /// First ones among them.
+    firsts: usize,
     limit: usize,
 }
 
 type Ticket = (RevisionKey, u64);
 
+/// How soon a replica is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Requests wait, and no other replica is on its way to them.
+    First,
+    /// Requests wait, and there is another replica for them, now or soon.
+    Further,
+    Routine,
+}
+
 impl Queue {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { urgent: VecDeque::new(), routine: VecDeque::new(), starting: 0, limit: limit.max(1) }
+        Self {
+            first: VecDeque::new(),
+            further: VecDeque::new(),
+            routine: VecDeque::new(),
+            starting: 0,
+            firsts: 0,
+            limit: limit.max(1),
+        }
     }
 
-    /// A ticket may be in both queues: who was routine can become urgent.
-    pub(crate) fn push(&mut self, key: RevisionKey, id: u64, urgency: Urgency) {
-        match urgency {
-            Urgency::Routine => self.routine.push_back((key, id)),
-            Urgency::Waiting => self.urgent.push_back((key, id)),
+    /// A ticket may be in two queues: who was routine can become urgent.
+    pub(crate) fn push(&mut self, key: RevisionKey, id: u64, rank: Rank, now: Instant) {
+        match rank {
+            Rank::First => self.first.push_back((key, id)),
+            Rank::Further => self.further.push_back((now + HEAD_START, (key, id))),
+            Rank::Routine => self.routine.push_back((key, id)),
         }
     }
 
     /// Takes the next ticket that may start now and that `still` stands; it then counts as starting.
-    pub(crate) fn next(&mut self, still: impl Fn(&RevisionKey, u64) -> bool) -> Option<Ticket> {
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        still: impl Fn(&RevisionKey, u64) -> bool,
+    ) -> Option<(Ticket, Rank)> {
         loop {
-            // Slow routine starts should not keep a waiting request from its replica, nor may a burst of requests to
-            // a thousand revisions start a thousand programs at once.
-            let ticket = if self.starting < self.limit * URGENT_FACTOR && !self.urgent.is_empty() {
-                self.urgent.pop_front()?
-            } else if self.starting < self.limit {
-                self.routine.pop_front()?
-            } else {
-                return None;
-            };
+            let (ticket, rank) = self.pop(now)?;
             if still(&ticket.0, ticket.1) {
                 self.starting += 1;
-                return Some(ticket);
+                self.firsts += usize::from(rank == Rank::First);
+                return Some((ticket, rank));
             }
         }
     }
 
-    /// One start is over.
-    pub(crate) fn release(&mut self) {
+    fn pop(&mut self, now: Instant) -> Option<(Ticket, Rank)> {
+        // Slow routine starts should not keep a waiting request from its replica, nor may a burst of requests to a
+        // thousand revisions start a thousand programs at once.
+        if self.starting < self.limit * URGENT_FACTOR {
+            if let Some(ticket) = self.first.pop_front() {
+                return Some((ticket, Rank::First));
+            }
+            if self.wake(now).is_none()
+                && let Some((_, ticket)) = self.further.pop_front()
+            {
+                return Some((ticket, Rank::Further));
+            }
+        }
+        let ticket = if self.starting < self.limit { self.routine.pop_front() } else { None };
+        ticket.map(|ticket| (ticket, Rank::Routine))
+    }
+
+    /// When to look again though nothing happens: the end of a head start for which somebody holds back.
+    pub(crate) fn wake(&self, now: Instant) -> Option<Instant> {
+        let (until, _) = self.further.front().filter(|_| self.firsts > 0)?;
+        (*until > now).then_some(*until)
+    }
+
+    /// A start is over.
+    pub(crate) fn release(&mut self, rank: Rank) {
         self.starting = self.starting.saturating_sub(1);
+        self.firsts = self.firsts.saturating_sub(usize::from(rank == Rank::First));
     }
 }
 
 /// By how much urgent starts may exceed the limit.
 const URGENT_FACTOR: usize = 4;
+
+/// How long further replicas hold back while first ones start. A program's start is work for a processor, and on a machine
+/// with few of them the second one only makes the first late. 100 ms: what starts fast has started, and what waits for
+/// something else than a processor leaves it to others.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -66,28 +113,64 @@ mod tests {
         RevisionKey::new("default", name)
     }
 
+    fn started(queue: &mut Queue, now: Instant) -> Vec<u64> {
+        std::iter::from_fn(|| queue.next(now, |_, id| id != 2)).map(|((_, id), _)| id).collect()
+    }
+
     #[test]
-    fn urgent_ones_first_then_in_order_within_the_limit() {
-        let mut queue = Queue::new(2);
-        for (id, urgency) in
-            [(1, Urgency::Routine), (2, Urgency::Routine), (3, Urgency::Waiting), (4, Urgency::Routine)]
-        {
-            queue.push(key("a"), id, urgency);
+    fn those_waited_for_first_then_in_order_within_the_limit() {
+        let (mut queue, now) = (Queue::new(2), Instant::now());
+        for (id, rank) in [(1, Rank::Routine), (2, Rank::Routine), (3, Rank::First), (4, Rank::Routine)] {
+            queue.push(key("a"), id, rank, now);
         }
-        let mut next = || queue.next(|_, id| id != 2).map(|(_, id)| id);
-        assert_eq!((next(), next(), next()), (Some(3), Some(1), None));
-        queue.release();
+        assert_eq!(started(&mut queue, now), [3, 1]);
+        queue.release(Rank::First);
         // 2 no longer stands.
-        assert_eq!(queue.next(|_, id| id != 2).map(|(_, id)| id), Some(4));
+        assert_eq!(started(&mut queue, now), [4]);
         assert_eq!(queue.starting, 2);
     }
 
     #[test]
-    fn urgent_ones_may_exceed_the_limit_fourfold() {
-        let mut queue = Queue::new(1);
-        for id in 0..9 {
-            queue.push(key("a"), id, Urgency::Waiting);
+    fn those_waited_for_may_exceed_the_limit_fourfold() {
+        let (mut queue, now) = (Queue::new(1), Instant::now());
+        for id in 10..19 {
+            queue.push(key("a"), id, Rank::First, now);
         }
-        assert_eq!(std::iter::from_fn(|| queue.next(|_, _| true)).count(), 4);
+        assert_eq!(started(&mut queue, now).len(), 4);
+        let mut queue = Queue::new(1);
+        for id in 10..19 {
+            queue.push(key("a"), id, Rank::Further, now);
+        }
+        assert_eq!(started(&mut queue, now).len(), 4);
+    }
+
+    #[test]
+    fn every_revisions_first_replica_before_any_second_one() {
+        let (mut queue, now) = (Queue::new(4), Instant::now());
+        for (name, id, rank) in [
+            ("a", 10, Rank::First),
+            ("a", 11, Rank::Further),
+            ("b", 12, Rank::First),
+            ("b", 13, Rank::Further),
+        ] {
+            queue.push(key(name), id, rank, now);
+        }
+        assert_eq!(started(&mut queue, now), [10, 12]);
+        assert_eq!(queue.wake(now), Some(now + HEAD_START));
+        queue.release(Rank::First);
+        assert!(started(&mut queue, now).is_empty(), "the other one still starts");
+        queue.release(Rank::First);
+        assert_eq!(started(&mut queue, now), [11, 13]);
+    }
+
+    #[test]
+    fn a_head_start_ends() {
+        let (mut queue, now) = (Queue::new(4), Instant::now());
+        queue.push(key("a"), 10, Rank::First, now);
+        queue.push(key("a"), 11, Rank::Further, now);
+        assert_eq!(started(&mut queue, now), [10]);
+        let later = now + HEAD_START;
+        assert_eq!(queue.wake(later), None);
+        assert_eq!(started(&mut queue, later), [11]);
     }
 }

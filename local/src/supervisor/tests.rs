@@ -2,34 +2,13 @@
 
 use std::time::Duration;
 
-use forebay_knative::api::{ObjectMeta, Revision, RevisionSpec, Uid};
+use forebay_knative::api::{Container, Revision};
 
+use super::queue::Rank;
 use super::*;
 
 fn entry() -> Entry {
-    let metadata = ObjectMeta {
-        name: "a".into(),
-        namespace: "default".into(),
-        uid: Uid(1),
-        generation: 1,
-        resource_version: 1,
-        labels: Default::default(),
-        annotations: Default::default(),
-    };
-    let spec = RevisionSpec {
-        containers: [].into(),
-        container_concurrency: 0,
-        timeout_seconds: 300,
-        response_start_timeout_seconds: 0,
-        idle_timeout_seconds: 0,
-    };
-    let revision = Revision {
-        metadata,
-        spec: Arc::new(spec),
-        service: None,
-        configuration: "a".into(),
-        configuration_generation: 1,
-    };
+    let revision = Revision::lone(&RevisionKey::new("default", "a"), "a", Container::default());
     Entry::new(Arc::new(revision), std::path::Path::new("/").into())
 }
 
@@ -46,7 +25,7 @@ fn fewer_means_first_those_that_have_not_started_then_the_youngest() {
     entry.want = 5;
     assert_eq!(entry.grow(&mut next), [0, 1, 2, 3, 4]);
     for id in 0..4 {
-        entry.begin(id).unwrap();
+        entry.begin(id, Rank::Routine).unwrap();
     }
     for id in [0, 1, 2] {
         entry.became_ready(id);
@@ -81,7 +60,7 @@ fn one_that_keeps_failing_is_tried_with_one_replica() {
     let until = entry.backoff_mut().failed(Duration::ZERO, now);
     entry.backoff_mut().failed(Duration::ZERO, until);
     assert_eq!(entry.grow(&mut next), [0]);
-    entry.begin(0).unwrap();
+    entry.begin(0, Rank::Routine).unwrap();
     entry.became_ready(0);
     assert_eq!(entry.grow(&mut next), [1, 2]);
 }
@@ -94,6 +73,24 @@ fn who_becomes_urgent_is_queued_again_once() {
     entry.urgency = Urgency::Waiting;
     assert_eq!(entry.grow(&mut next), [0]);
     assert!(entry.grow(&mut next).is_empty());
+}
+
+#[test]
+fn only_the_eldest_that_requests_wait_for_is_first() {
+    let (mut entry, mut next) = (entry(), 0);
+    entry.want = 2;
+    entry.grow(&mut next);
+    assert_eq!((entry.rank(0), entry.rank(1)), (Rank::Routine, Rank::Routine));
+    entry.urgency = Urgency::Waiting;
+    assert_eq!(entry.grow(&mut next), [0, 1]);
+    assert_eq!((entry.rank(0), entry.rank(1)), (Rank::First, Rank::Further));
+    // One that is on its way out is no help to those who wait.
+    entry.begin(0, Rank::First).unwrap();
+    entry.want = 0;
+    entry.shrink(Phase::Drain);
+    entry.want = 1;
+    assert_eq!(entry.grow(&mut next), [2]);
+    assert_eq!(entry.rank(2), Rank::First);
 }
 
 #[test]

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_knative::RevisionKey;
-use forebay_knative::api::{
-    Container, ContainerPort, EnvVar, ObjectMeta, Probe, Protocol, Revision, RevisionSpec, Uid,
-};
+use forebay_knative::api::{Container, ContainerPort, EnvVar, Probe, Protocol, Revision};
 use forebay_local::{Event, Options, Platform, Urgency, Workload};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -161,27 +159,9 @@ pub(crate) fn revision(name: &str, command: &[&str]) -> Revision {
         ports: [ContainerPort { protocol: Protocol::Http1, container_port: 8080 }].into(),
         ..Container::default()
     };
-    Revision {
-        metadata: ObjectMeta {
-            name: name.into(),
-            namespace: "default".into(),
-            uid: Uid(7),
-            generation: 1,
-            resource_version: 1,
-            labels: Default::default(),
-            annotations: Default::default(),
-        },
-        spec: Arc::new(RevisionSpec {
-            containers: [container].into(),
-            container_concurrency: 0,
-            timeout_seconds: 300,
-            response_start_timeout_seconds: 0,
-            idle_timeout_seconds: 0,
-        }),
-        service: Some("my-service".into()),
-        configuration: "my-configuration".into(),
-        configuration_generation: 1,
-    }
+    let key = RevisionKey::new("default", name);
+    let revision = Revision::lone(&key, "my-configuration", container);
+    Revision { service: Some("my-service".into()), ..revision }
 }
 
 /// Changes the one container.

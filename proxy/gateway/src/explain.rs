@@ -6,41 +6,10 @@ use std::sync::Arc;
 use forebay_base::rng::Rng;
 use forebay_engine::admin::{Asked, Explanation};
 use forebay_model::{FilterChain, Model, RouteSource};
-use forebay_route::{Picked, RequestView, Table};
+use forebay_route::{Picked, PlainRequest, Table};
 use serde_json::json;
 
 use crate::Shared;
-
-/// The request as the router sees it.
-struct Request<'a> {
-    method: &'a str,
-    scheme: &'a str,
-    authority: &'a str,
-    path: String,
-    headers: &'a [(String, String)],
-}
-
-impl RequestView for Request<'_> {
-    fn authority(&self) -> &[u8] {
-        self.authority.as_bytes()
-    }
-
-    fn path(&self) -> &[u8] {
-        self.path.as_bytes()
-    }
-
-    fn method(&self) -> &[u8] {
-        self.method.as_bytes()
-    }
-
-    fn scheme(&self) -> &[u8] {
-        self.scheme.as_bytes()
-    }
-
-    fn each_header<'a>(&'a self, name: &str, value: &mut dyn FnMut(&'a [u8])) {
-        self.headers.iter().filter(|(n, _)| n == name).for_each(|(_, v)| value(v.as_bytes()));
-    }
-}
 
 pub(crate) fn explain(shared: &Shared, asked: &Asked) -> Explanation {
     let (scheme, rest) = asked.url.split_once("://").unwrap_or(("http", &asked.url));
@@ -48,7 +17,13 @@ pub(crate) fn explain(shared: &Shared, asked: &Asked) -> Explanation {
     let (authority, path) = rest.split_at(end);
     let path = path.split('#').next().unwrap_or_default();
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let request = Request { method: &asked.method, scheme, authority, path, headers: &asked.headers };
+    let request = PlainRequest {
+        authority: authority.to_owned(),
+        path,
+        method: asked.method.clone(),
+        scheme: scheme.to_owned(),
+        headers: asked.headers.clone(),
+    };
     let mut lines = Vec::new();
     let mut clusters = Vec::new();
     let model = shared.model();
@@ -94,7 +69,7 @@ pub(crate) fn explain(shared: &Shared, asked: &Asked) -> Explanation {
 fn follow(
     model: &Model,
     table: &Table,
-    request: &Request<'_>,
+    request: &PlainRequest,
     lines: &mut Vec<String>,
     clusters: &mut Vec<serde_json::Value>,
 ) {

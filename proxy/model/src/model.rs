@@ -34,7 +34,7 @@ use clusters::Clusters;
 use deadlines::Deadlines;
 use effects::{Effects, Wanted};
 use endpoints::Assignments;
-use held::{Failure, FailureKey, Kind};
+use held::{AllExamples, Failure, FailureKey, Kind};
 use listeners::Listeners;
 use routes::Routes;
 
@@ -51,6 +51,7 @@ pub struct Model {
     deadlines: Deadlines,
     /// Resources whose last version was refused.
     failures: HashMap<FailureKey, Failure>,
+    examples: AllExamples,
 }
 
 impl Default for Model {
@@ -72,6 +73,7 @@ impl Model {
             wanted_hosts: Wanted::of(Kind::VirtualHost),
             deadlines: Deadlines::default(),
             failures: HashMap::default(),
+            examples: AllExamples::default(),
         }
     }
 

@@ -37,7 +37,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use per_filter::{Override, PerFilter, Told};
 pub use query_match::{QueryMatch, QueryRule};
 pub use redirect::{Redirect, RedirectPath};
-pub use request::RequestView;
+pub use request::{PlainRequest, RequestView};
 pub use retry::{Reset, ResetFormat, ResetHeader, Retry, RetryOn};
 pub use rewrite::{HostRewrite, PathRewrite, RegexRewrite};
 pub use table::{Built, Conflict, Matched, Picked, Settings, Table};

@@ -24,3 +24,51 @@ pub trait RequestView {
         first
     }
 }
+
+/// A request's head as plain text, for whoever has no connection: explanations and tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainRequest {
+    pub authority: String,
+    pub path: String,
+    pub method: String,
+    pub scheme: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+impl PlainRequest {
+    /// `GET`, in clear text, without headers.
+    pub fn get(authority: &str, path: &str) -> Self {
+        let [authority, path, method, scheme] = [authority, path, "GET", "http"].map(str::to_owned);
+        Self { authority, path, method, scheme, headers: Vec::new() }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+impl RequestView for PlainRequest {
+    fn authority(&self) -> &[u8] {
+        self.authority.as_bytes()
+    }
+
+    fn path(&self) -> &[u8] {
+        self.path.as_bytes()
+    }
+
+    fn method(&self) -> &[u8] {
+        self.method.as_bytes()
+    }
+
+    fn scheme(&self) -> &[u8] {
+        self.scheme.as_bytes()
+    }
+
+    fn each_header<'a>(&'a self, name: &str, value: &mut dyn FnMut(&'a [u8])) {
+        self.headers.iter().filter(|(known, _)| known == name).for_each(|(_, it)| value(it.as_bytes()));
+    }
+}

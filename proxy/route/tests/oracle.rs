@@ -7,40 +7,10 @@ use std::sync::Arc;
 use forebay_base::rng::Rng;
 use forebay_route::{
     Action, ClusterIx, Forward, HeaderMatch, HeaderOps, HeaderRule, PathMatch, PathRule, PerFilter, Picked,
-    QueryMatch, QueryRule, RequestView, Route, RouteMatch, Settings, Table, TextMatch, TextRule, VirtualHost,
-    Weighted,
+    PlainRequest as Req, QueryMatch, QueryRule, Route, RouteMatch, Settings, Table, TextMatch, TextRule,
+    VirtualHost, Weighted,
 };
 use proptest::prelude::*;
-
-#[derive(Debug, Clone)]
-struct Req {
-    authority: String,
-    path: String,
-    method: &'static str,
-    headers: Vec<(String, String)>,
-}
-
-impl RequestView for Req {
-    fn authority(&self) -> &[u8] {
-        self.authority.as_bytes()
-    }
-
-    fn path(&self) -> &[u8] {
-        self.path.as_bytes()
-    }
-
-    fn method(&self) -> &[u8] {
-        self.method.as_bytes()
-    }
-
-    fn scheme(&self) -> &[u8] {
-        b"http"
-    }
-
-    fn each_header<'a>(&'a self, name: &str, value: &mut dyn FnMut(&'a [u8])) {
-        self.headers.iter().filter(|(known, _)| known == name).for_each(|(_, it)| value(it.as_bytes()));
-    }
-}
 
 mod rules {
     //! The oracle: strings, linear scans, nothing clever.
@@ -119,7 +89,7 @@ mod rules {
     fn header(matcher: &HeaderMatch, req: &Req) -> bool {
         let name = matcher.key.to_string();
         let values: Vec<&str> = match &*name {
-            ":method" => vec![req.method],
+            ":method" => vec![&*req.method],
             _ => req.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| &**value).collect(),
         };
         let value = values.join(",");
@@ -246,7 +216,8 @@ fn request() -> impl Strategy<Value = Req> {
     (authority(), path, method, headers).prop_map(|(authority, path, method, headers)| Req {
         authority,
         path: path.concat(),
-        method,
+        method: method.to_owned(),
+        scheme: "http".to_owned(),
         headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     })
 }

@@ -1,7 +1,19 @@
 //! Replicas: what the autoscaler orders goes to the platform, what the platform tells goes to the control plane. Decides neither
 //! how many nor when.
 
-use super::*;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use forebay_autoscaler::ScaleTo;
+use forebay_knative::RevisionKey;
+use forebay_knative::api::RevisionState;
+use forebay_local::{Event, Stream, Urgency};
+use forebay_proto::type_url;
+use forebay_xds_control::translate::cluster_name;
+use serde_json::json;
+
+use super::{OBEY, Wired};
+use crate::up::output::{Bad, say};
 
 impl Wired {
     pub(super) fn scale(&mut self, order: &ScaleTo) {

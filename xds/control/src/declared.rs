@@ -5,7 +5,6 @@
 //! once more would make a new revision of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -139,7 +138,7 @@ impl Declared {
             }
             _ => object.file = Some(path.clone()),
         }
-        let prints: Vec<u64> = documents.iter().map(print).collect();
+        let prints: Vec<u64> = documents.iter().map(|document| document.object.print()).collect();
         let same = object.prints.iter().zip(&prints).take_while(|(a, b)| a == b).count();
         let first = match object.prints == prints {
             true => prints.len(),
@@ -162,7 +161,7 @@ impl Declared {
             return vec![Step::Delete(id.clone())];
         }
         let (heir, documents) = object.shadows.remove(0);
-        object.prints = documents.iter().map(print).collect();
+        object.prints = documents.iter().map(|document| document.object.print()).collect();
         object.file = Some(heir.clone());
         documents.into_iter().map(|document| Step::Apply(heir.clone(), Box::new(document))).collect()
     }
@@ -174,14 +173,6 @@ enum Claim {
     From(usize),
     /// Another's; whether that is news.
     Taken(Arc<Path>, bool),
-}
-
-/// What tells a document from another of its object. Good for comparing, not for anything that has to stay over versions:
-/// at worst a document is applied once more.
-fn print(document: &Document) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{:?}", document.object).hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -14,4 +14,4 @@ mod state;
 
 pub use control::{Control, Level, Line, Run, Work};
 pub use directory::{Directory, Event, OpenError};
-pub use state::{Record, StateDir, StateError};
+pub use state::{Journal, Record, StateError};

@@ -1,44 +1,54 @@
-//! The state directory: one small file per object, so that a change writes what changed. Knows nothing of what is in them.
+//! The journal of the state directory: one file, to which every change is appended, and which is written anew, without what
+//! is outdated, when that is more than half of it. Knows nothing of what is in the records.
+//!
+//! One write for a change of however many objects, no matter how many there are; and forgetting all is one call.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// One file of the state directory.
+/// What is known of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Where it is, relative to the directory, with slashes.
+    /// Whose it is: kind, namespace and name, without spaces.
     pub name: String,
-    /// What is in it; `None`: it goes away.
+    /// What is to be remembered, without line breaks; `None`: it goes away.
     pub bytes: Option<Vec<u8>>,
 }
 
 impl Record {
-    /// The name of an object's file. What no file system minds stays as it is, the rest is written as `%` and two digits.
+    /// The name of an object's record. What is no word is written as `%` and two digits.
     pub(crate) fn name(kind: &str, namespace: &str, name: &str) -> String {
         let mut path = kind.to_ascii_lowercase();
         for part in [namespace, name] {
             path.push('/');
             for byte in part.bytes() {
                 match byte {
-                    b'a'..=b'z' | b'0'..=b'9' | b'-' => path.push(byte.into()),
-                    b'.' if !path.ends_with('/') => path.push('.'),
+                    b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => path.push(byte.into()),
                     _ => path.push_str(&format!("%{byte:02X}")),
                 }
             }
         }
-        path + ".json"
+        path
     }
 }
 
-/// A state directory.
+/// The journal. Its lines are a record's name, a space and its bytes, or a name alone for one that went; the last line of a
+/// name counts.
 #[derive(Debug)]
-pub struct StateDir {
-    objects: PathBuf,
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes in the file.
+    length: u64,
+    /// As it was when it held nothing outdated.
+    tidy: u64,
 }
 
-/// Why the state directory cannot be used.
+/// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("state directory {}: {error}", path.display())]
+#[error("state {}: {error}", path.display())]
 pub struct StateError {
     /// The file or directory.
     pub path: PathBuf,
@@ -46,86 +56,151 @@ pub struct StateError {
     pub error: io::Error,
 }
 
-impl StateDir {
-    /// Opens a state directory, makes it if need be, and makes sure that it can be written to.
-    ///
-    /// # Errors
-    /// It cannot be made, or not be written to.
-    pub fn open(path: &Path) -> Result<Self, StateError> {
-        let objects = path.join("objects");
-        let failed = |error| StateError { path: path.to_owned(), error };
-        std::fs::create_dir_all(&objects).map_err(failed)?;
-        let probe = objects.join(TEMPORARY);
-        std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map_err(failed)?;
-        Ok(StateDir { objects })
-    }
+/// The first line: who wrote this, in which way.
+const HEADER: &[u8] = b"forebay journal 1\n";
 
-    /// Forgets everything.
-    ///
-    /// # Errors
-    /// Something in it cannot be removed.
-    pub fn clear(&self) -> Result<(), StateError> {
-        let failed = |error| StateError { path: self.objects.clone(), error };
-        std::fs::remove_dir_all(&self.objects).map_err(failed)?;
-        std::fs::create_dir_all(&self.objects).map_err(failed)
-    }
+/// 1 MiB of outdated records is not worth a rewrite.
+const SLACK: u64 = 1 << 20;
 
-    /// Every record, in order.
+impl Journal {
+    /// Opens the journal of a directory, and begins one if there is none.
     ///
     /// # Errors
-    /// A directory cannot be listed, or a file not be read.
-    pub fn load(&self) -> Result<Vec<Record>, StateError> {
-        let mut records = Vec::new();
-        let mut directories = vec![self.objects.clone()];
-        while let Some(directory) = directories.pop() {
-            let failed = |error| StateError { path: directory.clone(), error };
-            for entry in std::fs::read_dir(&directory).map_err(failed)? {
-                let path = entry.map_err(failed)?.path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "json") {
-                    let bytes =
-                        std::fs::read(&path).map_err(|error| StateError { path: path.clone(), error })?;
-                    let relative = path.strip_prefix(&self.objects).unwrap_or(&path);
-                    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-                    records.push(Record { name: parts.join("/"), bytes: Some(bytes) });
-                }
-            }
+    /// It cannot be written, or another version wrote it.
+    pub fn open(directory: &Path) -> Result<Self, StateError> {
+        let path = directory.join("objects.journal");
+        match open(&path) {
+            Ok((file, length)) => Ok(Journal { path, file, length, tidy: length }),
+            Err(error) => Err(StateError { path, error }),
         }
-        records.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// Begins anew, whatever there was.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn fresh(directory: &Path) -> Result<Self, StateError> {
+        let path = directory.join("objects.journal");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError { path, error }),
+            _ => Self::open(directory),
+        }
+    }
+
+    /// Every record, in order of their names.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn load(&mut self) -> Result<Vec<Record>, StateError> {
+        let text = self.read().map_err(|error| self.failed(error))?;
+        let records: Vec<Record> = last_lines(&text)
+            .into_iter()
+            .map(|(name, bytes)| Record { name: name.to_owned(), bytes: Some(bytes.into()) })
+            .collect();
+        self.tidy = HEADER.len() as u64 + records.iter().map(size).sum::<u64>();
         Ok(records)
     }
 
-    /// Writes and removes what changed. Each file is whole at all times: it is written beside its place and moved there.
+    /// Appends what changed: all of it or, on an error, nothing.
     ///
     /// # Errors
-    /// The first file that could not be written; those before it are.
-    pub fn write(&self, records: &[Record]) -> Result<(), StateError> {
-        for record in records {
-            let path = self.objects.join(&record.name);
-            self.write_one(&path, record.bytes.as_deref()).map_err(|error| StateError { path, error })?;
+    /// It cannot be written.
+    pub fn write(&mut self, records: &[Record]) -> Result<(), StateError> {
+        let mut lines = Vec::with_capacity(records.iter().map(size).sum::<u64>() as usize);
+        records.iter().for_each(|record| line(record, &mut lines));
+        if let Err(error) = self.file.write_all(&lines) {
+            // Half a line would become one with the next.
+            let _ = self.file.set_len(self.length);
+            return Err(self.failed(error));
+        }
+        self.length += lines.len() as u64;
+        if self.length > 2 * self.tidy + SLACK {
+            self.rewrite().map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
-    fn write_one(&self, path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
-        let Some(bytes) = bytes else {
-            return match std::fs::remove_file(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                done => done,
-            };
-        };
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
+    fn rewrite(&mut self) -> io::Result<()> {
+        let text = self.read()?;
+        let beside = self.path.with_extension("new");
+        let mut fresh = io::BufWriter::new(File::create(&beside)?);
+        fresh.write_all(HEADER)?;
+        for (name, bytes) in last_lines(&text) {
+            for part in [name.as_bytes(), b" ", bytes.as_bytes(), b"\n"] {
+                fresh.write_all(part)?;
+            }
         }
-        let beside = self.objects.join(TEMPORARY);
-        std::fs::write(&beside, bytes)?;
-        std::fs::rename(&beside, path)
+        fresh.into_inner().map_err(io::IntoInnerError::into_error)?;
+        std::fs::rename(&beside, &self.path)?;
+        (self.file, self.length) = open(&self.path)?;
+        self.tidy = self.length;
+        Ok(())
+    }
+
+    fn read(&mut self) -> io::Result<String> {
+        self.file.seek(SeekFrom::Start(HEADER.len() as u64))?;
+        let mut text = String::new();
+        self.file.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn failed(&self, error: io::Error) -> StateError {
+        StateError { path: self.path.clone(), error }
     }
 }
 
-/// A file in the making. There is one writer.
-const TEMPORARY: &str = "new";
+/// The file, to be appended to, with its length.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut length = file.metadata()?.len();
+    if length == 0 {
+        file.write_all(HEADER)?;
+        return Ok((file, HEADER.len() as u64));
+    }
+    let mut header = [0; HEADER.len()];
+    if file.read_exact(&mut header).is_err() || header != HEADER {
+        let message = "is not what this version wrote; --fresh starts without it";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        // The machine went down in the middle of a line.
+        file.rewind()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        length = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(length)?;
+    }
+    Ok((file, length))
+}
+
+/// By name, what its last line says; those that went are not among them.
+fn last_lines(text: &str) -> BTreeMap<&str, &str> {
+    let mut last = BTreeMap::new();
+    for line in text.lines() {
+        match line.split_once(' ') {
+            Some((name, bytes)) => drop(last.insert(name, bytes)),
+            None => drop(last.remove(line)),
+        }
+    }
+    last
+}
+
+fn line(record: &Record, out: &mut Vec<u8>) {
+    out.extend_from_slice(record.name.as_bytes());
+    if let Some(bytes) = &record.bytes {
+        out.push(b' ');
+        out.extend_from_slice(bytes);
+    }
+    out.push(b'\n');
+}
+
+/// Bytes of its line.
+fn size(record: &Record) -> u64 {
+    (record.name.len() + record.bytes.as_ref().map_or(0, |bytes| bytes.len() + 1) + 1) as u64
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The resources, shared between whoever writes them and the streams. Knows nothing of gRPC.
 //!
 //! A resource is encoded and hashed once, when it is written. A write of the same content is no change. One lock guards
-//! everything: it is held for a write, or for the making of one response of at most 256 KiB, and never across an await.
+//! everything: it is held for a write, or for the making of one response of at most 64 KiB, and never across an await.
 
 pub(crate) mod streams;
 
@@ -15,7 +15,6 @@ use tokio::sync::{broadcast, watch};
 
 use crate::acks::Nack;
 use crate::canonical::order_maps;
-use crate::record::Record;
 use crate::table::Table;
 pub use streams::Subscriber;
 pub(crate) use streams::{Ending, Streams};
@@ -89,8 +88,8 @@ impl Store {
 
     /// Stores a resource. False, and nothing else happens, when it is there with the same content.
     pub fn set(&self, type_url: &str, name: &str, message: &impl Message) -> bool {
-        let record = encode(type_url, name, message);
-        self.write(|tables| tables.set(type_url, record))
+        let body = encode(type_url, message);
+        self.write(|tables| tables.set(type_url, name, &body))
     }
 
     /// Removes a resource. False when there is none.
@@ -128,7 +127,7 @@ impl Store {
 
     /// The encoded content of a resource, for dumps.
     pub fn encoded(&self, type_url: &str, name: &str) -> Option<Vec<u8>> {
-        self.lock().tables.find(type_url, name).map(|entry| entry.body.to_vec())
+        self.lock().tables.find(type_url, name).map(|entry| entry.body.into_owned())
     }
 
     /// What went out since the start.
@@ -182,7 +181,7 @@ impl Batch<'_> {
     /// Stores a resource, and takes back its removal in this batch. False when it is there with the same content.
     pub fn set(&mut self, type_url: &str, name: &str, message: &impl Message) -> bool {
         self.removals.remove(&removal(type_url, name));
-        self.tables.set(type_url, encode(type_url, name, message))
+        self.tables.set(type_url, name, &encode(type_url, message))
     }
 
     /// Removes a resource at the end of the batch. False when there is none.
@@ -202,10 +201,10 @@ fn removal(type_url: &str, name: &str) -> (u8, Box<str>, Box<str>) {
     (Kind::of(type_url).removal_rank(), type_url.into(), name.into())
 }
 
-fn encode(type_url: &str, name: &str, message: &impl Message) -> Record {
+fn encode(type_url: &str, message: &impl Message) -> Vec<u8> {
     let mut body = message.encode_to_vec();
     order_maps(type_url, &mut body);
-    Record::new(name, &body)
+    body
 }
 
 impl State {
@@ -218,12 +217,12 @@ impl State {
 }
 
 impl Tables {
-    fn set(&mut self, type_url: &str, record: Record) -> bool {
+    fn set(&mut self, type_url: &str, name: &str, body: &[u8]) -> bool {
         let seq = self.head + 1;
         if !self.by_type.contains_key(type_url) {
             self.by_type.insert(type_url.into(), Table::default());
         }
-        let changed = self.by_type.get_mut(type_url).is_some_and(|table| table.set(record, seq));
+        let changed = self.by_type.get_mut(type_url).is_some_and(|table| table.set(name, body, seq));
         self.head += u64::from(changed);
         changed
     }

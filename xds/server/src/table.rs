@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use forebay_base::alike::Examples;
 use forebay_xds_wire::server::Entry;
 
-use crate::record::Record;
+use crate::record::{Record, hash};
 
 /// Removals that are remembered for streams that have not heard of them. 65,536: some 10 MB for a stream that is stuck;
 /// one that misses more is ended and starts from what it holds.
@@ -25,19 +26,23 @@ pub(crate) struct Table {
     gone_names: BTreeMap<Record, u64>,
     /// Removals up to here may be missing from `gone`.
     forgotten: u64,
+    /// What the bodies are packed by.
+    examples: Examples,
 }
 
 impl Table {
     /// Stores a resource as change number `seq`; false when it is there with the same content.
-    pub(crate) fn set(&mut self, record: Record, seq: u64) -> bool {
-        if let Some((old, &at)) = self.live.get_key_value(&record) {
-            if old.version() == record.version() {
+    pub(crate) fn set(&mut self, name: &str, body: &[u8], seq: u64) -> bool {
+        let version = hash(body);
+        if let Some((old, &at)) = self.live.get_key_value(name.as_bytes()) {
+            if old.version() == version {
                 return false;
             }
             self.history.remove(&at);
             // An insert alone would keep the old key, and with it the old content.
-            self.live.remove(&record);
+            self.live.remove(name.as_bytes());
         }
+        let record = Record::new(name, version, body, &mut self.examples);
         if let Some(at) = self.gone_names.remove(&record) {
             self.gone.remove(&at);
         }
@@ -85,12 +90,12 @@ impl Table {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Entry<'_>> {
-        self.live.get_key_value(name.as_bytes()).map(|(record, &seq)| entry(seq, record))
+        self.live.get_key_value(name.as_bytes()).map(|(record, &seq)| self.entry(seq, record))
     }
 
     pub(crate) fn all(&self, namespace: Option<&str>) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
         match namespace {
-            None => Box::new(self.live.iter().map(|(record, &seq)| entry(seq, record))),
+            None => Box::new(self.live.iter().map(|(record, &seq)| self.entry(seq, record))),
             Some(space) => {
                 let from = format!("{space}/");
                 // The byte after '/' ends the range; names deeper down belong to other namespaces.
@@ -98,29 +103,36 @@ impl Table {
                 let depth = from.len();
                 let bounds = (Bound::Included(from.as_bytes()), Bound::Excluded(to.as_bytes()));
                 let inside = self.live.range::<[u8], _>(bounds);
-                let direct = inside.map(|(record, &seq)| entry(seq, record));
-                Box::new(direct.filter(move |e| e.name.get(depth..).is_some_and(|rest| !rest.contains('/'))))
+                let direct = inside.filter(move |(record, _)| {
+                    record.name().get(depth..).is_some_and(|rest| !rest.contains('/'))
+                });
+                Box::new(direct.map(|(record, &seq)| self.entry(seq, record)))
             }
         }
     }
 
     pub(crate) fn changed(&self, after: u64, up_to: u64) -> impl Iterator<Item = Entry<'_>> {
-        range(&self.history, after, up_to)
+        self.range(&self.history, after, up_to)
     }
 
     pub(crate) fn removed(&self, after: u64, up_to: u64) -> impl Iterator<Item = Entry<'_>> {
-        range(&self.gone, after, up_to)
+        self.range(&self.gone, after, up_to)
     }
-}
 
-fn range(map: &BTreeMap<u64, Record>, after: u64, up_to: u64) -> impl Iterator<Item = Entry<'_>> {
-    // An upside-down range would panic.
-    let bounds = (Bound::Excluded(after), Bound::Included(up_to.max(after.saturating_add(1))));
-    map.range(bounds).filter(move |(seq, _)| **seq <= up_to).map(|(seq, record)| entry(*seq, record))
-}
+    fn range<'t>(
+        &'t self,
+        map: &'t BTreeMap<u64, Record>,
+        after: u64,
+        up_to: u64,
+    ) -> impl Iterator<Item = Entry<'t>> {
+        // An upside-down range would panic.
+        let bounds = (Bound::Excluded(after), Bound::Included(up_to.max(after.saturating_add(1))));
+        map.range(bounds).filter(move |(seq, _)| **seq <= up_to).map(|(seq, record)| self.entry(*seq, record))
+    }
 
-fn entry(seq: u64, record: &Record) -> Entry<'_> {
-    Entry { seq, name: record.name(), version: record.version(), body: record.body() }
+    fn entry<'t>(&'t self, seq: u64, record: &'t Record) -> Entry<'t> {
+        Entry { seq, name: record.name(), version: record.version(), body: record.body(&self.examples) }
+    }
 }
 
 #[cfg(test)]

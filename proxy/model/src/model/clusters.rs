@@ -111,7 +111,7 @@ impl Model {
             }
             let latest =
                 entry.warming.as_mut().map(|w| &mut w.held).or(entry.active.as_mut().map(|a| &mut a.held));
-            if latest.is_some_and(|held| held.same(body.version, body.bytes)) {
+            if latest.is_some_and(|held| held.same(body.version, body.bytes, &self.examples.clusters)) {
                 return Ok(());
             }
         }
@@ -119,7 +119,7 @@ impl Model {
         body.check_name(&message.name)?;
         let ReadCluster { config, assignment, wait } = read::cluster(&message, &mut self.names)?;
         let name = config.name.clone();
-        let held = Held::new(body.version, body.bytes, fx.now);
+        let held = Held::packed(body.version, body.bytes, fx.now, &mut self.examples.clusters);
         let members = assignment.map(|assignment| assignment.members);
         let ready = members.or_else(|| self.known_members(&config));
         let wait = if is_dns(&config.discovery) { Some(RESOLVE) } else { wait };

@@ -75,7 +75,11 @@ impl Model {
     pub(super) fn put_endpoints(&mut self, body: Body<'_>, fx: &mut Effects) -> Result<(), Invalid> {
         // What no cluster names is nobody's: state-of-the-world servers send more than was asked for.
         let Some(entry) = self.assignments.entries.get_mut(body.name) else { return Ok(()) };
-        if entry.came.as_mut().is_some_and(|came| came.held.same(body.version, body.bytes)) {
+        if entry
+            .came
+            .as_mut()
+            .is_some_and(|came| came.held.same(body.version, body.bytes, &self.examples.endpoints))
+        {
             return Ok(());
         }
         let message: pb::ClusterLoadAssignment = read::decode(&At::ROOT, body.bytes)?;
@@ -85,7 +89,7 @@ impl Model {
                 .refuse(read::Rule::Misnamed { inner: message.cluster_name, outer: body.name.to_owned() }));
         }
         let Assignment { members, .. } = read::assignment(&At::ROOT, &message)?;
-        let held = Held::new(body.version, body.bytes, fx.now);
+        let held = Held::packed(body.version, body.bytes, fx.now, &mut self.examples.endpoints);
         let users = users(entry);
         entry.came = Some(Box::new(Came { held, members: members.clone() }));
         for cluster in users {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use forebay_base::alike::{Examples, Packed};
 use forebay_proto::type_url;
 
 /// The five resource types.
@@ -39,22 +40,66 @@ impl Kind {
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) version: Box<str>,
-    pub(crate) bytes: Bytes,
+    content: Content,
     pub(crate) since: Instant,
 }
 
+#[derive(Clone)]
+enum Content {
+    Whole(Bytes),
+    Packed(Packed),
+}
+
 impl Held {
-    pub(crate) fn new(version: &str, bytes: &[u8], since: Instant) -> Self {
-        Held { version: version.into(), bytes: Bytes::copy_from_slice(bytes), since }
+    /// Its content may be shared with what was read from it.
+    pub(crate) fn whole(version: &str, bytes: Bytes, since: Instant) -> Self {
+        Held { version: version.into(), content: Content::Whole(bytes), since }
+    }
+
+    /// One of thousands that are alike: `examples` is of its type.
+    pub(crate) fn packed(version: &str, bytes: &[u8], since: Instant, examples: &mut Examples) -> Self {
+        Held { version: version.into(), content: Content::Packed(examples.pack(bytes)), since }
+    }
+
+    /// As it came.
+    pub(crate) fn bytes(&self, examples: &Examples) -> Bytes {
+        match &self.content {
+            Content::Whole(bytes) => bytes.clone(),
+            Content::Packed(packed) => examples.unpack(packed.example, &packed.bytes).into_owned().into(),
+        }
     }
 
     /// Whether these are the same bytes; if so, they are now known under this version.
-    pub(crate) fn same(&mut self, version: &str, bytes: &[u8]) -> bool {
-        let same = self.bytes == bytes;
+    pub(crate) fn same(&mut self, version: &str, bytes: &[u8], examples: &Examples) -> bool {
+        let same = match &self.content {
+            Content::Whole(own) => own == bytes,
+            Content::Packed(packed) => *examples.unpack(packed.example, &packed.bytes) == *bytes,
+        };
         if same && *self.version != *version {
             self.version = version.into();
         }
         same
+    }
+}
+
+/// What resources are packed by, each type for itself.
+#[derive(Default)]
+pub(crate) struct AllExamples {
+    pub(crate) clusters: Examples,
+    pub(crate) endpoints: Examples,
+    pub(crate) hosts: Examples,
+    /// Nothing is packed by these: listeners and route configurations are few.
+    pub(crate) others: Examples,
+}
+
+impl AllExamples {
+    pub(crate) fn of(&self, kind: Kind) -> &Examples {
+        match kind {
+            Kind::Cluster => &self.clusters,
+            Kind::Endpoints => &self.endpoints,
+            Kind::VirtualHost => &self.hosts,
+            Kind::Listener | Kind::Route => &self.others,
+        }
     }
 }
 

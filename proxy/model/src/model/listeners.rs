@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
 use forebay_proto::envoy::config::listener::v3 as pb;
 use forebay_route::VirtualHost;
@@ -93,7 +94,9 @@ impl Model {
                 return Ok(());
             }
             let latest = entry.warming.as_mut().map(|w| &mut w.version).or(entry.active.as_mut());
-            if latest.is_some_and(|version| version.held.same(body.version, body.bytes)) {
+            if latest
+                .is_some_and(|version| version.held.same(body.version, body.bytes, &self.examples.others))
+            {
                 return Ok(());
             }
         }
@@ -114,7 +117,7 @@ impl Model {
             });
         }
         let version = Version {
-            held: Held::new(body.version, body.bytes, fx.now),
+            held: Held::whole(body.version, Bytes::copy_from_slice(body.bytes), fx.now),
             listener: Arc::new(listener),
             routes: sources,
         };

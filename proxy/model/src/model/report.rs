@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use forebay_base::alike::Examples;
 use forebay_route::{ClusterIx, Table};
 
 use super::Model;
@@ -98,9 +99,10 @@ impl Model {
     }
 
     fn dump_kind(&self, kind: Kind, out: &mut Vec<Dumped>) {
-        let acked = |(name, held): (&Arc<str>, &Held)| dumped(kind, name, held, State::Acked);
+        let examples = self.examples.of(kind);
+        let acked = |(name, held): (&Arc<str>, &Held)| dumped(kind, name, held, examples, State::Acked);
         let warming = |(name, held, reason): (&Arc<str>, &Held, String)| {
-            dumped(kind, name, held, State::Warming(reason))
+            dumped(kind, name, held, examples, State::Warming(reason))
         };
         match kind {
             Kind::Cluster => {
@@ -133,12 +135,12 @@ impl Model {
     }
 }
 
-fn dumped(kind: Kind, name: &Arc<str>, held: &Held, state: State) -> Dumped {
+fn dumped(kind: Kind, name: &Arc<str>, held: &Held, examples: &Examples, state: State) -> Dumped {
     Dumped {
         type_url: kind.type_url(),
         name: name.clone(),
         version: held.version.clone(),
-        bytes: held.bytes.clone(),
+        bytes: held.bytes(examples),
         since: held.since,
         fixed: false,
         state,

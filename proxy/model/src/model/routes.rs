@@ -78,17 +78,18 @@ impl Model {
         let config = self.routes.configs.entry(body.name.into()).or_default();
         let latest =
             config.pending.as_mut().map(|p| &mut p.held).or(config.active.as_mut().map(|a| &mut a.held));
-        if latest.is_some_and(|held| held.same(body.version, body.bytes)) {
+        if latest.is_some_and(|held| held.same(body.version, body.bytes, &self.examples.others)) {
             return Ok(());
         }
-        let held = Held::new(body.version, body.bytes, fx.now);
+        let bytes = Bytes::copy_from_slice(body.bytes);
+        let held = Held::whole(body.version, bytes.clone(), fx.now);
         let active = config.active.as_ref();
         let known = |shell: &Shell, key: &str, bytes: &[u8]| {
             let active = active.filter(|active| active.direct_body == shell.direct_body)?;
             active.own.get(key).filter(|own| *own == bytes)?;
             active.table.get(key).cloned()
         };
-        let read = read::route_config(&held.bytes, &mut self.names, known)?;
+        let read = read::route_config(&bytes, &mut self.names, known)?;
         body.check_name(&read.shell.settings.name)?;
         let next = Pending { missing: BTreeSet::new(), held, shell: read.shell, hosts: read.hosts };
         next.hosts.iter().for_each(|host| hold(&mut self.names, &host.host));

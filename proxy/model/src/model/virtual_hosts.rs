@@ -35,7 +35,9 @@ impl Model {
                     let key =
                         if *host.name == *resource.name { host.name.clone() } else { key(resource.name) };
                     change.hosts.push((key, Some(Arc::new(host))));
-                    change.held.push(Some(Held::new(resource.version, &resource.body.value, fx.now)));
+                    let bytes = &resource.body.value;
+                    let held = Held::packed(resource.version, bytes, fx.now, &mut self.examples.hosts);
+                    change.held.push(Some(held));
                 }
                 Err(why) => self.verdict(Kind::VirtualHost, resource, Err(why), fx),
             }
@@ -63,7 +65,11 @@ impl Model {
         else {
             return Ok(None);
         };
-        if active.hosts.get_mut(body.name).is_some_and(|held| held.same(body.version, body.bytes)) {
+        if active
+            .hosts
+            .get_mut(body.name)
+            .is_some_and(|held| held.same(body.version, body.bytes, &self.examples.hosts))
+        {
             return Ok(None);
         }
         let limit = active.direct_body;

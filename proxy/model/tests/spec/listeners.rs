@@ -160,7 +160,11 @@ fn inline_routes_need_no_waiting() {
     let forebay_model::RouteSource::Inline(table) = &world.listeners["http"].chains[0].http.routes else {
         panic!("it is inline")
     };
-    assert!(table.lookup(&crate::world::Get("anything"), &forebay_base::rng::Rng::seeded(1)).is_some());
+    assert!(
+        table
+            .lookup(&forebay_route::PlainRequest::get("anything", "/"), &forebay_base::rng::Rng::seeded(1))
+            .is_some()
+    );
 }
 
 #[test]

@@ -11,12 +11,12 @@ use forebay_knative::manifest;
 use forebay_knative::world::Config;
 use forebay_model::Resource;
 use forebay_proto::{Any, type_url};
-use forebay_route::Picked;
+use forebay_route::{Picked, PlainRequest};
 use forebay_xds_control::translate::{Endpoint, Settings, cluster_name};
 use forebay_xds_control::{Control, Event};
 use forebay_xds_server::Store;
 
-use crate::world::{Get, World};
+use crate::world::World;
 
 const SPLIT: &str = "apiVersion: serving.knative.dev/v1
 kind: Service
@@ -134,7 +134,8 @@ fn a_split_ends_in_its_revisions() {
 
 /// The weights of the two revisions, after a look at what the split does to the request.
 fn shares(world: &World, authority: &str) -> (u32, u32) {
-    let matched = world.tables["services"].lookup(&Get(authority), &Rng::seeded(1)).unwrap();
+    let matched =
+        world.tables["services"].lookup(&PlainRequest::get(authority, "/"), &Rng::seeded(1)).unwrap();
     let Picked::Forward { split, forward, .. } = matched.action else { panic!("it is forwarded") };
     let set: Vec<&str> = split.headers.request_add.iter().map(|add| &*add.name).collect();
     assert_eq!(set, ["knative-serving-namespace", "knative-serving-revision"]);

@@ -11,7 +11,7 @@ use forebay_proto::envoy::config::cluster::v3::Cluster as PbCluster;
 use forebay_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use forebay_proto::envoy::config::listener::v3::Listener as PbListener;
 use forebay_proto::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
-use forebay_route::{ClusterIx, Picked, RequestView, Table};
+use forebay_route::{ClusterIx, Picked, PlainRequest, Table};
 use prost::{Message, Name};
 
 use crate::build::any;
@@ -134,7 +134,7 @@ impl World {
     /// Where a request for this host ends: `cluster`, `cluster (missing)`, or why not.
     pub(crate) fn ask(&self, table: &str, authority: &str) -> String {
         let Some(table) = self.tables.get(table) else { return "no table".to_owned() };
-        let Some(matched) = table.lookup(&Get(authority), &Rng::seeded(1)) else {
+        let Some(matched) = table.lookup(&PlainRequest::get(authority, "/"), &Rng::seeded(1)) else {
             return "no route".to_owned();
         };
         match matched.action {
@@ -162,29 +162,6 @@ fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
         Some(value) => map.insert(key, value),
         None => map.remove(&key),
     };
-}
-
-/// `GET /` for a host.
-pub(crate) struct Get<'a>(pub(crate) &'a str);
-
-impl RequestView for Get<'_> {
-    fn authority(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    fn path(&self) -> &[u8] {
-        b"/"
-    }
-
-    fn method(&self) -> &[u8] {
-        b"GET"
-    }
-
-    fn scheme(&self) -> &[u8] {
-        b"http"
-    }
-
-    fn each_header<'a>(&'a self, _: &str, _: &mut dyn FnMut(&'a [u8])) {}
 }
 
 /// What a change wants of a type: names with `+` and `-`.

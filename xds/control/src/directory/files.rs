@@ -202,11 +202,7 @@ impl Files {
 
     fn read(&mut self, path: &Path, text: Arc<str>) {
         let path = self.remember(path, Some(Print::of(&text)));
-        // In a thread of its own, which ends: a thread that stays keeps freed memory for its next need, and this one has
-        // none until the next save.
-        let parsed = std::thread::scope(|scope| scope.spawn(|| manifest::parse(&text)).join());
-        let parsed = parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        match parsed {
+        match manifest::parse(&text) {
             Ok(documents) => self.tell(Event::File { path, text, documents }),
             Err(problems) => self.tell(Event::Broken { path, problems }),
         }

@@ -3,7 +3,7 @@ use super::*;
 fn table(items: &[(&str, &str, u64)]) -> Table {
     let mut table = Table::default();
     for (name, body, seq) in items {
-        table.set(Record::new(name, body.as_bytes()), *seq);
+        table.set(name, body.as_bytes(), *seq);
     }
     table
 }
@@ -17,7 +17,7 @@ fn the_history_holds_each_name_once_at_its_last_change() {
     let t = table(&[("a", "1", 1), ("b", "1", 2), ("a", "2", 3), ("a", "3", 4)]);
     assert_eq!(names(t.changed(0, 9)), ["b", "a"]);
     assert_eq!(names(t.changed(2, 9)), ["a"]);
-    assert_eq!(t.find("a").unwrap().body, b"3");
+    assert_eq!(*t.find("a").unwrap().body, *b"3");
     assert_eq!(names(t.changed(4, 9)), [""; 0]);
     assert_eq!(names(t.changed(9, 2)), [""; 0]);
     assert_eq!(names(t.changed(u64::MAX, u64::MAX)), [""; 0]);
@@ -26,7 +26,7 @@ fn the_history_holds_each_name_once_at_its_last_change() {
 #[test]
 fn an_identical_write_is_no_change() {
     let mut t = table(&[("a", "1", 1)]);
-    assert!(!t.set(Record::new("a", b"1"), 2));
+    assert!(!t.set("a", b"1", 2));
     assert_eq!(t.find("a").unwrap().seq, 1);
 }
 
@@ -37,7 +37,7 @@ fn a_removal_is_remembered_until_heard_and_undone_by_a_new_write() {
     assert!(!t.remove("a", 4));
     assert_eq!(names(t.removed(0, 9)), ["a"]);
     assert_eq!(names(t.all(None)), ["b"]);
-    t.set(Record::new("a", b"1"), 5);
+    t.set("a", b"1", 5);
     assert_eq!(names(t.removed(0, 9)), [""; 0]);
     t.remove("a", 6);
     t.prune(5);
@@ -67,7 +67,7 @@ fn removals_nobody_hears_of_are_bounded() {
     let mut seq = 0;
     for i in 0..MAX_GONE + 10 {
         let name = i.to_string();
-        t.set(Record::new(&name, b""), seq + 1);
+        t.set(&name, b"", seq + 1);
         t.remove(&name, seq + 2);
         seq += 2;
     }

@@ -1,5 +1,7 @@
 //! What a stream asks of the store. Knows nothing of streams.
 
+use std::borrow::Cow;
+
 /// The resources there are, and their history. One sequence of numbers runs over all types; every change has its own.
 pub trait Catalog {
     /// The number of the last change.
@@ -28,7 +30,7 @@ pub trait Catalog {
 }
 
 /// One resource.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Entry<'a> {
     /// The number of its last change.
     pub seq: u64,
@@ -37,7 +39,7 @@ pub struct Entry<'a> {
     /// A hash of its content: the same content has the same version in every process.
     pub version: u64,
     /// The encoded message.
-    pub body: &'a [u8],
+    pub body: Cow<'a, [u8]>,
 }
 
 impl Entry<'_> {

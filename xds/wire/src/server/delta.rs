@@ -65,10 +65,10 @@ impl Variant for Delta {
             if draft.is_full() {
                 break;
             }
+            lane.additions = entry.seq;
             if lane.covers(entry.name) {
                 draft.add(entry);
             }
-            lane.additions = entry.seq;
         }
         if !draft.is_full() {
             lane.additions = lane.additions.max(horizons.additions);
@@ -216,10 +216,11 @@ impl Draft {
     fn add(&mut self, entry: Entry<'_>) -> bool {
         if self.names.insert(entry.name.into()) {
             self.bytes += entry.name.len() + entry.body.len();
-            let body = Any { type_url: self.response.type_url.clone(), value: entry.body.to_vec() };
+            let version = entry.version_text();
+            let body = Any { type_url: self.response.type_url.clone(), value: entry.body.into_owned() };
             self.response.resources.push(Resource {
                 name: entry.name.to_owned(),
-                version: entry.version_text(),
+                version,
                 resource: Some(body),
                 ..Resource::default()
             });

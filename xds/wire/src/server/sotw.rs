@@ -151,11 +151,11 @@ fn part<C: Catalog>(
         if draft.bytes >= CHUNK {
             break;
         }
+        lane.additions = entry.seq;
         if lane.covers(entry.name) && lane.told.get(entry.name) != Some(&entry.version) {
             lane.told.insert(entry.name.into(), entry.version);
             draft.add(entry);
         }
-        lane.additions = entry.seq;
     }
     if draft.bytes < CHUNK {
         lane.additions = lane.additions.max(horizons.additions);
@@ -208,7 +208,7 @@ impl Draft {
             self.sum = self.sum.wrapping_add(weight(entry.name, entry.version));
             self.response
                 .resources
-                .push(Any { type_url: self.response.type_url.clone(), value: entry.body.to_vec() });
+                .push(Any { type_url: self.response.type_url.clone(), value: entry.body.into_owned() });
         }
     }
 

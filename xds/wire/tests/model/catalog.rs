@@ -66,7 +66,7 @@ fn range<'a>(
 }
 
 fn entry<'a>(((_, name), stored): (&'a (String, String), &'a Stored)) -> Entry<'a> {
-    Entry { seq: stored.seq, name, version: stored.number.into(), body: &stored.body }
+    Entry { seq: stored.seq, name, version: stored.number.into(), body: stored.body.as_slice().into() }
 }
 
 impl Catalog for Model {
