@@ -10,6 +10,8 @@ from .programs import Program, Refused, static
 AT_ONCE = 8
 # For what arrives a little later on one side than on the other.
 SETTLE, SETTLE_LOG = 0.4, 2.0
+# A case that takes longer than this, in seconds, is the harness's own fault.
+LONGEST = 30.0
 _marks = itertools.count(1)
 
 
@@ -149,7 +151,8 @@ async def _play(case, side) -> tuple[dict, list[int], str]:
     fields: dict = {}
     name = case.file.name
     plans = [_filled(plan, name, side) for plan in case.connections]
-    came = await asyncio.gather(*(client.play(side.peer, side.ports[name, plan["to"]], plan) for plan in plans))
+    playing = [client.play(side.peer, side.ports[name, plan["to"]], plan) for plan in plans]
+    came = await asyncio.wait_for(asyncio.gather(*playing), LONGEST)
     for index, (one, _, _) in enumerate(came, 1):
         mark = "" if len(came) == 1 else f"c{index}."
         fields.update({mark + key: value for key, value in one.items()})
