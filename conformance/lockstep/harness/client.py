@@ -4,6 +4,7 @@ A connection that was ended is `closed`: whether by FIN or, with bytes unread, b
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -151,7 +152,7 @@ async def answer1(wire: Wire, method: str, came: dict, mark: str) -> None:
     """One whole response with the interim ones before it."""
     try:
         head = await http1.head(wire)
-        while head.first.split(" ")[1:2] and head.first.split(" ")[1].startswith("1") and " 101" not in head.first:
+        while re.match(r"HTTP/1\.. 1(?!01)\d\d( |$)", head.first):
             came[f"{mark}interim"] = came.get(f"{mark}interim", "") + head.first + str(sorted(head.fields))
             head = await http1.head(wire)
     except Gone as gone:
