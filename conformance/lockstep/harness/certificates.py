@@ -60,8 +60,7 @@ class Certificates:
         context.set_ciphers("ALL:@SECLEVEL=0")
         if "alpn" in wanted:
             context.set_alpn_protocols(wanted["alpn"])
-        if "min" in wanted:
-            context.minimum_version = VERSIONS[wanted["min"]]
+        context.minimum_version = VERSIONS[wanted.get("min", 1.0)]
         if "max" in wanted:
             context.maximum_version = VERSIONS[wanted["max"]]
         if "ciphers" in wanted:

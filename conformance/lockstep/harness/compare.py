@@ -20,9 +20,9 @@ class Normal:
         text = CLIENT.sub(r"CLIENT\1:PORT", text)
         text = EPHEMERAL.sub(lambda m: f"IP:{self.ports[m[1]]}" if m[1] in self.ports else "IP:PORT", text)
         text = DATE.sub("DATE", UUID.sub("UUID", text))
-        if key.endswith("x-envoy-upstream-service-time"):
+        if key.lower().endswith("x-envoy-upstream-service-time"):
             text = re.sub(r"\d+", "MS", text)
-        if key.endswith("x-envoy-expected-rq-timeout-ms") and text.isdigit() and int(text) > 1000:
+        if key.lower().endswith("x-envoy-expected-rq-timeout-ms") and text.isdigit() and int(text) > 1000:
             # What is left of a long time once a try was made.
             text = f"{10 if int(text) > 10000 else -(-int(text) // 500) / 2} s"
         return text

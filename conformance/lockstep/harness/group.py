@@ -7,9 +7,11 @@ from . import client, compare, snapshot
 from .compare import Log
 from .programs import Program, Refused, static
 
-AT_ONCE = 8
+AT_ONCE = 16
 # For what arrives a little later on one side than on the other.
 SETTLE, SETTLE_LOG = 0.4, 2.0
+# A case that takes longer than this, in seconds, is the harness's own fault.
+LONGEST = 30.0
 _marks = itertools.count(1)
 
 
@@ -24,16 +26,17 @@ class Result:
 
 
 async def run(files, sides, admin: int, start=None) -> list[Result]:
-    """All cases of the files."""
-    mark = f"group{next(_marks)}"
-    programs, refused = await _start(files, sides, admin, mark, start)
+    """All cases of the files. Those that a side will not start with are found first; the others run together."""
+    programs, refused = await _start(files, sides, admin, start)
     if any(refused):
         for program in programs:
             program.stop()
-        if len(files) > 1:
-            half = len(files) // 2
-            return await run(files[:half], sides, admin, start) + await run(files[half:], sides, admin, start)
-        return [_refusal(case, refused) for case in files[0].cases]
+        if len(files) == 1:
+            return [_refusal(case, refused) for case in files[0].cases]
+        bad = await _refused(files, sides, admin, start)
+        good = [file for file in files if file not in bad]
+        results = await run(good, sides, admin, start) if good else []
+        return results + [_refusal(case, words) for file, words in bad.items() for case in file.cases]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(file):
@@ -48,7 +51,22 @@ async def run(files, sides, admin: int, start=None) -> list[Result]:
     return [result for group in groups for result in group]
 
 
-async def _start(files, sides, admin, mark, start):
+async def _refused(files, sides, admin, start) -> dict:
+    """The files that a side refuses, with its words: halves, until a file is alone."""
+    programs, refused = await _start(files, sides, admin, start)
+    for program in programs:
+        program.stop()
+    if not any(refused):
+        return {}
+    if len(files) == 1:
+        return {files[0]: refused}
+    half = len(files) // 2
+    first = await _refused(files[:half], sides, admin, start)
+    return {**first, **await _refused(files[half:], sides, admin, start)}
+
+
+async def _start(files, sides, admin, start):
+    mark = f"group{next(_marks)}"
     programs, refused = [], []
     for side in sides:
         resources = snapshot.Snapshot(side.ip, side.ports, side.home, side.certificates)
@@ -149,7 +167,8 @@ async def _play(case, side) -> tuple[dict, list[int], str]:
     fields: dict = {}
     name = case.file.name
     plans = [_filled(plan, name, side) for plan in case.connections]
-    came = await asyncio.gather(*(client.play(side.peer, side.ports[name, plan["to"]], plan) for plan in plans))
+    playing = [client.play(side.peer, side.ports[name, plan["to"]], plan) for plan in plans]
+    came = await asyncio.wait_for(asyncio.gather(*playing), LONGEST)
     for index, (one, _, _) in enumerate(came, 1):
         mark = "" if len(came) == 1 else f"c{index}."
         fields.update({mark + key: value for key, value in one.items()})

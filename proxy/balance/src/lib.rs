@@ -11,8 +11,8 @@ mod gate;
 mod meter;
 mod permit;
 mod room;
-mod turn;
 mod tally;
+mod turn;
 mod wait;
 mod word;
 
@@ -23,6 +23,6 @@ pub use gate::{Capacity, Gate, Totals};
 pub use meter::{Meter, Sample};
 pub use permit::Permit;
 pub use room::{Bounds, Full};
-pub use turn::Turn;
 pub use tally::Event;
+pub use turn::Turn;
 pub use wait::Wait;

@@ -326,29 +326,29 @@ const fn upstream_stream_late(status: u16) -> Reply {
     )
 }
 
+/// With the words and details that Envoy 1.40 has for them (`conformance/lockstep`).
 const fn head_reply(why: Reject) -> Reply {
+    const BROKEN: Option<Flag> = Some(Flag::DownstreamProtocolError);
+    const BAD: &str = "Bad Request";
+    const LARGE: &str = "Request Header Fields Too Large";
     match why {
-        Reject::TooLarge | Reject::TooManyHeaders => {
-            reply(431, Some(Flag::DownstreamProtocolError), "request_headers_too_large", "")
+        Reject::TooLarge => reply(431, BROKEN, "http1.headers_too_large", LARGE),
+        Reject::TooManyHeaders => reply(431, BROKEN, "http1.too_many_headers", LARGE),
+        Reject::Version => reply(426, BROKEN, "low_version", "Upgrade Required"),
+        Reject::Encoding => reply(501, BROKEN, "http1.invalid_transfer_encoding", "Not Implemented"),
+        Reject::LengthAndEncoding => {
+            reply(400, BROKEN, "http1.content_length_and_chunked_not_allowed", BAD)
         }
-        Reject::Encoding => reply(
-            501,
-            Some(Flag::DownstreamProtocolError),
-            "http1.invalid_transfer_encoding",
-            "Not Implemented",
-        ),
-        Reject::LengthAndEncoding => reply(
-            400,
-            Some(Flag::DownstreamProtocolError),
-            "http1.content_length_and_chunked_not_allowed",
-            "Bad Request",
-        ),
-        Reject::NoHost | Reject::RepeatedHost | Reject::BadHost => {
-            reply(400, Some(Flag::DownstreamProtocolError), "http1.invalid_host", "Bad Request")
-        }
+        Reject::NoHost => reply(400, None, "missing_host_header", ""),
+        Reject::BadHost => reply(400, BROKEN, "http.invalid_authority", BAD),
+        Reject::RepeatedHost => reply(400, BROKEN, "http1.invalid_host", BAD),
+        Reject::Target => reply(400, BROKEN, "http1.invalid_url", BAD),
+        Reject::Scheme => reply(400, BROKEN, "http1.invalid_scheme", BAD),
+        Reject::Fragment => reply(400, None, "path_normalization_failed", ""),
+        Reject::Characters => reply(400, BROKEN, "http1.invalid_characters", BAD),
         // No route can match one here, and that is what Envoy calls it.
         Reject::Connect => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
-        _ => reply(400, Some(Flag::DownstreamProtocolError), "http1.codec_error", "Bad Request"),
+        _ => reply(400, BROKEN, "http1.codec_error", BAD),
     }
 }
 

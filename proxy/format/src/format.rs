@@ -42,8 +42,7 @@ impl Format {
 
     /// Whether a line has something of the response's trailers.
     pub fn asks_for_trailers(&self) -> bool {
-        let is_trailer =
-            |op: &Op| matches!(op, Op::Header { of: Headers::Trailers, .. } | Op::GrpcStatus(_));
+        let is_trailer = |op: &Op| matches!(op, Op::Header { of: Headers::Trailers, .. } | Op::GrpcStatus(_));
         asks(&self.pieces, &is_trailer)
     }
 

@@ -176,7 +176,8 @@ async fn answer<C: Client>(
     let keep = x.asked.keep_alive && client.has_read_all() && !x.sends_away(worker);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
-    if bodiless && !body.is_empty() {
+    // HTTP/1 frames by it, HTTP/2 tells it; of a response without its body it says what there would be.
+    if !body.is_empty() {
         let mut digits = itoa::Buffer::new();
         x.res.set(Known::ContentLength.name(), digits.format(body.len()).as_bytes());
     }

@@ -87,7 +87,8 @@ fn a_yes_changes_headers_and_query_and_adds_to_the_response() {
             ..Default::default()
         }))
     });
-    let world = to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &grpc()).start();
+    let world =
+        to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &grpc()).start();
     let mut client = world.connect();
     client.send("GET /p?z=1&a=2 HTTP/1.1\r\nhost: h\r\nx-set: c\r\nx-more: c\r\nx-gone: c\r\n\r\n");
     let response = client.response();
@@ -120,7 +121,8 @@ fn a_no_is_answered_in_the_authorizers_words_and_the_endpoint_hears_nothing() {
             },
         }))
     });
-    let world = to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &grpc()).start();
+    let world =
+        to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &grpc()).start();
     let mut client = world.connect();
     let response = client.get("/");
     assert_eq!((response.status, &*response.body), (401, &b"{\"who\":\"are you\"}"[..]));
@@ -141,7 +143,8 @@ fn a_body_is_shown_and_goes_on_whole() {
     let authz = Authorizer::start(|_| Ok(yes(Default::default())));
     let mut filter = grpc();
     filter.with_request_body = body(10, true, false);
-    let world = to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &filter).start();
+    let world =
+        to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &filter).start();
     let mut client = world.connect();
     let every_byte: Vec<u8> = (0..=255).collect();
     client.send("POST /all HTTP/1.1\r\nhost: a\r\ncontent-length: 256\r\n\r\n");
@@ -172,7 +175,8 @@ fn a_body_beyond_the_limit_is_refused_where_part_of_it_is_not_enough() {
     let authz = Authorizer::start(|_| Ok(yes(Default::default())));
     let mut filter = grpc();
     filter.with_request_body = body(4, false, true);
-    let world = to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &filter).start();
+    let world =
+        to(&[backend.address]).another_cluster("authz", &[authz.address], true).filter(NAME, &filter).start();
     let mut client = world.connect();
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n\u{1}abc");
     assert_eq!(client.response().status, 200);

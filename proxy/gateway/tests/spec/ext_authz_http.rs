@@ -32,8 +32,10 @@ fn it_gets_the_request_line_the_authorization_and_what_else_is_allowed() {
         service.authorization_request.as_mut().unwrap().allowed_headers = names(&["x-ok"]);
     });
     settings.with_request_body = body(4, true, false);
-    let world =
-        to(&[backend.address]).another_cluster("authz", &[authz.address], false).filter(NAME, &settings).start();
+    let world = to(&[backend.address])
+        .another_cluster("authz", &[authz.address], false)
+        .filter(NAME, &settings)
+        .start();
     let mut client = world.connect();
     client.send("PUT /a?b HTTP/1.1\r\nhost: h\r\nauthorization: z\r\nx-ok: 1\r\nx-no: 1\r\ncontent-length: 6\r\n\r\nabcdef");
     assert_eq!(client.response().status, 200);
@@ -60,8 +62,10 @@ fn a_yes_gives_the_request_and_the_response_only_what_is_allowed() {
             ..Default::default()
         });
     });
-    let world =
-        to(&[backend.address]).another_cluster("authz", &[authz.address], false).filter(NAME, &settings).start();
+    let world = to(&[backend.address])
+        .another_cluster("authz", &[authz.address], false)
+        .filter(NAME, &settings)
+        .start();
     let mut client = world.connect();
     client.send("GET / HTTP/1.1\r\nhost: h\r\nauthorization: z\r\nx-user: forged\r\nx-group: a\r\n\r\n");
     let response = client.response();
@@ -78,7 +82,10 @@ fn a_no_is_passed_on_with_the_headers_the_client_may_see() {
         "HTTP/1.1 302 Found\r\nlocation: /login\r\nx-ok: 1\r\nx-no: 1\r\ncontent-type: text/html\r\ncontent-length: 3\r\n\r\n<a>",
     );
     let start = |settings: &filter::ExtAuthz| {
-        to(&[backend.address]).another_cluster("authz", &[authz.address], false).filter(NAME, settings).start()
+        to(&[backend.address])
+            .another_cluster("authz", &[authz.address], false)
+            .filter(NAME, settings)
+            .start()
     };
     let response = start(&http()).connect().get("/");
     assert_eq!((response.status, &*response.body), (302, &b"<a>"[..]));
@@ -100,8 +107,10 @@ fn a_no_is_passed_on_with_the_headers_the_client_may_see() {
 fn an_authorizer_that_fails_says_neither_yes_nor_no() {
     let backend = Backend::echoing_path();
     let authz = Backend::answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\noops");
-    let world =
-        to(&[backend.address]).another_cluster("authz", &[authz.address], false).filter(NAME, &http()).start();
+    let world = to(&[backend.address])
+        .another_cluster("authz", &[authz.address], false)
+        .filter(NAME, &http())
+        .start();
     let response = world.connect().get("/");
     assert_eq!((response.status, response.body.len()), (403, 0));
     assert!(world.admin("GET", "/stats?filter=ext_authz").contains("ingress_http.ext_authz.error: 1"));

@@ -160,8 +160,9 @@ fn tags_have(span: &otlp::Span, name: &str, value: &str) -> bool {
 fn who_is_not_sampled_says_so_upstream_and_to_no_collector() {
     let (backend, collector) = (Backend::echoing_path(), collector());
     let none = Tracing { overall_sampling: Some(Percent { value: 0.0 }), ..tracing(&http()) };
-    let world =
-        traced(to(&[backend.address]), none).another_cluster("collector", &[collector.address], false).start();
+    let world = traced(to(&[backend.address]), none)
+        .another_cluster("collector", &[collector.address], false)
+        .start();
     let mut client = world.connect();
     client.get("/fresh");
     client.send(format!("GET /asks HTTP/1.1\r\nhost: a\r\ntraceparent: {CALLER}\r\n\r\n"));
@@ -204,8 +205,9 @@ fn failures_tags_and_the_call_upstream_as_a_span() {
         verbose: true,
         ..tracing(&http())
     };
-    let world =
-        traced(to(&[backend.address]), tracing).another_cluster("collector", &[collector.address], false).start();
+    let world = traced(to(&[backend.address]), tracing)
+        .another_cluster("collector", &[collector.address], false)
+        .start();
     let mut client = world.connect();
     for _ in 0..3 {
         client.send("GET / HTTP/1.1\r\nhost: a\r\nx-h: hh\r\n\r\n");
@@ -235,8 +237,9 @@ fn an_absent_collector_costs_spans_and_nothing_else() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.local_addr().unwrap()
     };
-    let world =
-        traced(to(&[backend.address]), tracing(&http())).another_cluster("collector", &[nobody], false).start();
+    let world = traced(to(&[backend.address]), tracing(&http()))
+        .another_cluster("collector", &[nobody], false)
+        .start();
     let mut client = world.connect();
     for n in 0..20 {
         assert_eq!(client.get(&format!("/{n}")).text(), format!("/{n}"));
@@ -277,8 +280,9 @@ fn a_collector_may_speak_grpc() {
             });
         }
     });
-    let world =
-        traced(to(&[backend.address]), tracing(&grpc())).another_cluster("collector", &[address], true).start();
+    let world = traced(to(&[backend.address]), tracing(&grpc()))
+        .another_cluster("collector", &[address], true)
+        .start();
     let mut client = world.connect();
     for _ in 0..5 {
         client.get("/");

@@ -59,6 +59,12 @@ pub enum Reject {
     EncodingInHttp10,
     #[error("the request target is neither a path nor an http URL")]
     Target,
+    #[error("the request target's scheme is neither http nor https")]
+    Scheme,
+    #[error("the request target has a fragment")]
+    Fragment,
+    #[error("a control character where none may be")]
+    Characters,
     #[error("CONNECT is not served")]
     Connect,
 }
@@ -160,8 +166,17 @@ fn reject(bytes: &[u8], e: httparse::Error) -> Reject {
         httparse::Error::NewLine => Reject::BareLineEnd,
         // httparse names the token, not the line end, where a bare CR stands inside a line.
         _ if bytes.windows(2).any(|w| matches!(w, [b'\r', b] if *b != b'\n')) => Reject::BareLineEnd,
+        // What does not begin as text is no message with a stray byte in it but something else altogether.
+        _ if bytes.first().is_some_and(u8::is_ascii_graphic) && bytes.iter().any(is_stray) => {
+            Reject::Characters
+        }
         _ => Reject::Malformed,
     }
+}
+
+/// A control character that ends no line and is no blank.
+fn is_stray(byte: &u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
 }
 
 /// httparse ends a line at a lone LF; we do not.
@@ -272,7 +287,7 @@ fn take_target(head: &mut Head, bytes: &[u8], method: &str, target: &str) -> Res
         }
     }
     if target.contains('#') {
-        return Err(Reject::Target);
+        return Err(Reject::Fragment);
     }
     if valid_authority(head.authority()) { Ok(()) } else { Err(Reject::BadHost) }
 }
@@ -282,7 +297,7 @@ fn strip_scheme<'t>(head: &mut Head, target: &'t str) -> Result<&'t str, Reject>
     head.scheme = match () {
         () if scheme.eq_ignore_ascii_case("http") => Scheme::Http,
         () if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
-        () => return Err(Reject::Target),
+        () => return Err(Reject::Scheme),
     };
     Ok(rest)
 }

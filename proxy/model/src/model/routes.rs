@@ -171,7 +171,8 @@ impl Model {
                 config.pending = Some(pending);
                 continue;
             }
-            let (version, bytes) = (pending.held.version.clone(), pending.held.bytes.clone());
+            let version = pending.held.version.clone();
+            let bytes = pending.held.bytes(&self.examples.others);
             if let Err(why) = self.settle_routes(&name, *pending, fx) {
                 // Its own change was accepted long ago: this one must not be refused for it.
                 let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };

@@ -115,7 +115,7 @@ impl Model {
                     let Some(conflict) = refused.remove(&key) else { continue };
                     let why = At::ROOT.field("domains").refuse(read::duplicate(conflict));
                     fx.reject(&key, &why);
-                    let Held { version, bytes, .. } = held;
+                    let (version, bytes) = (held.version.clone(), held.bytes(&self.examples.hosts));
                     let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
                     self.failures.insert((Kind::VirtualHost, key), failure);
                     continue;

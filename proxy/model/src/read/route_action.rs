@@ -259,7 +259,9 @@ fn upgrades(
 /// The protocol of an upgrade, in lower case.
 pub(crate) fn upgrade(at: &At<'_>, kind: &str) -> Result<Arc<str>, Invalid> {
     let at = at.field("upgrade_type");
-    if !is_token(kind) {
+    // RFC 9110 7.8: a name, and perhaps a version after a slash, as Kubernetes' `SPDY/3.1`.
+    let (name, version) = kind.split_once('/').map_or((kind, None), |(name, version)| (name, Some(version)));
+    if !is_token(name) || version.is_some_and(|version| !is_token(version)) {
         return Err(at.refuse(Rule::Empty));
     }
     // A CONNECT that ends here, or that is carried through, is the tunnel of a forward proxy.
