@@ -152,7 +152,7 @@ pub enum Address {
     DownstreamDirectLocal,
     /// The endpoint that was chosen.
     UpstreamHost,
-    /// The peer of the upstream connection; the endpoint, unless the record says else.
+    /// The peer of the upstream connection.
     UpstreamRemote,
     /// Our end of the upstream connection.
     UpstreamLocal,

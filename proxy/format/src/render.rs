@@ -167,7 +167,6 @@ fn header<'r>(record: &'r impl Record, of: Headers, name: &str) -> Option<&'r [u
 
 fn of_record(record: &impl Record, of: Address) -> Option<SocketAddr> {
     record.address(of).or_else(|| match of {
-        Address::UpstreamRemote => record.address(Address::UpstreamHost),
         Address::DownstreamRemote => record.address(Address::DownstreamDirectRemote),
         Address::DownstreamDirectLocal => record.address(Address::DownstreamLocal),
         _ => None,

@@ -148,8 +148,6 @@ impl Record for Line<'_> {
             Text::DownstreamTlsCipher => Some(self.x.secure.as_ref()?.cipher),
             Text::TraceId => self.x.trace.as_ref().map(|trace| trace.id()),
             Text::SpanId => self.x.trace.as_ref().map(|trace| trace.span_id()),
-            // Known only while such a reply is made.
-            Text::LocalReplyBody => Some(""),
             _ => None,
         }
     }

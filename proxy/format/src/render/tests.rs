@@ -50,7 +50,7 @@ impl Record for Seen {
 
     fn address(&self, of: Address) -> Option<SocketAddr> {
         match of {
-            Address::UpstreamHost => self.upstream,
+            Address::UpstreamHost | Address::UpstreamRemote => self.upstream,
             Address::DownstreamDirectRemote => self.client,
             _ => None,
         }

@@ -51,7 +51,6 @@ const TABLE: &[(&str, [&str; 3])] = &[
     ("REQ(USER-AGENT)", ["ua", "-", "-"]),
     ("TRAILER(X)", ["-", "-", "-"]),
     ("GRPC_STATUS", ["-", "-", "-"]),
-    ("LOCAL_REPLY_BODY", ["", "", ""]),
     ("CUSTOM_FLAGS", ["", "", ""]),
     ("QUERY_PARAM(y)", ["1", "-", "-"]),
     ("PATH", ["/x/y?y=1&b=%20c", "/none", "/gone"]),
