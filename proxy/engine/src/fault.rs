@@ -336,9 +336,7 @@ const fn head_reply(why: Reject) -> Reply {
         Reject::TooManyHeaders => reply(431, BROKEN, "http1.too_many_headers", LARGE),
         Reject::Version => reply(426, BROKEN, "low_version", "Upgrade Required"),
         Reject::Encoding => reply(501, BROKEN, "http1.invalid_transfer_encoding", "Not Implemented"),
-        Reject::LengthAndEncoding => {
-            reply(400, BROKEN, "http1.content_length_and_chunked_not_allowed", BAD)
-        }
+        Reject::LengthAndEncoding => reply(400, BROKEN, "http1.content_length_and_chunked_not_allowed", BAD),
         Reject::NoHost => reply(400, None, "missing_host_header", ""),
         Reject::BadHost => reply(400, BROKEN, "http.invalid_authority", BAD),
         Reject::RepeatedHost => reply(400, BROKEN, "http1.invalid_host", BAD),

@@ -90,9 +90,12 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
+/// What is left to look at once the protocol is known.
+type BySource = Prefixes<Types<Prefixes<Ports<Leaf>>>>;
+
 /// The choice between chains by their places in a list.
 #[derive(Debug, Clone, Default)]
-pub struct Chains(Ports<Prefixes<Names<Texts<Texts<Prefixes<Types<Prefixes<Ports<Leaf>>>>>>>>>);
+pub struct Chains(Ports<Prefixes<Names<Texts<Texts<BySource>>>>>);
 
 type Leaf = Option<usize>;
 

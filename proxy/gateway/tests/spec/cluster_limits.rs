@@ -36,7 +36,7 @@ fn limited(backend: &Backend, limits: Thresholds) -> Setup {
 fn kept(backend: &Backend, options: HttpProtocolOptions) -> World {
     to(&[backend.address])
         .cluster(move |cluster: &mut Cluster| {
-            cluster.common_http_protocol_options = Some(options.clone());
+            cluster.common_http_protocol_options = Some(options);
         })
         .start()
 }

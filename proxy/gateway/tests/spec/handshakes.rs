@@ -38,7 +38,7 @@ fn milliseconds(n: i32) -> Option<Duration> {
 /// `a.test` behind this certificate, in front of a backend.
 fn serving(
     pair: &Pair,
-    change: impl Fn(&mut l::Listener, &mut tls::DownstreamTlsContext) + 'static,
+    change: impl Fn(&mut l::Listener, &mut tls::DownstreamTlsContext) + Send + Sync + 'static,
 ) -> World {
     let pair = pair.clone();
     world::to(&[Backend::echoing_path().address])

@@ -27,7 +27,7 @@ pub struct Setup {
     manager: Manager,
     cluster: Box<dyn Fn(&mut Cluster) + Send + Sync>,
     hosts: Vec<VirtualHost>,
-    listener: Box<dyn Fn(&mut Listening)>,
+    listener: Box<dyn Fn(&mut Listening) + Send + Sync>,
     /// Clusters beside `backend`: name, endpoints, whether they speak HTTP/2.
     others: Vec<(String, Vec<SocketAddr>, bool)>,
 }
@@ -69,7 +69,7 @@ impl Setup {
     }
 
     /// Changes the listener itself.
-    pub fn listener(mut self, change: impl Fn(&mut Listening) + 'static) -> Self {
+    pub fn listener(mut self, change: impl Fn(&mut Listening) + Send + Sync + 'static) -> Self {
         self.listener = Box::new(change);
         self
     }

@@ -36,7 +36,7 @@ fn read(filters: Vec<hcm::HttpFilter>) -> HttpManager {
         Some(hcm::http_connection_manager::RouteSpecifier::RouteConfig(Default::default()));
     let applied = world.accept(&listener_with("l", &message));
     let (_, listener) = &applied.update.listeners[0];
-    (*listener.as_ref().unwrap().http).clone()
+    (*listener.as_ref().unwrap().chains[0].http).clone()
 }
 
 /// Over gRPC, to the cluster `authz`.
