@@ -86,6 +86,11 @@ async fn open(
     let mut hello = Look::NotTls;
     if filters.inspect_tls {
         hello = match patience.wait(client_hello(&mut stream, &mut first)).await {
+            // It left before it had said enough: a port scan, a health check by connecting.
+            Ok(Look::More) => {
+                stats.inc(Listener::DownstreamListenerFilterRemoteClose);
+                return None;
+            }
             Ok(look) => look,
             Err(stop) if stop.goes_on(filters.continue_on_timeout, stats) => Look::NotTls,
             Err(_) => return None,

@@ -2,6 +2,7 @@
 //! bytes of a connection.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -36,7 +37,7 @@ pub(crate) struct Chains {
 impl Chains {
     fn new(worker: &Worker, config: &Arc<Config>, before: Option<&Chains>) -> Rc<Self> {
         let mut states = States { worker, before, made: Vec::new() };
-        let mut left: Vec<&Rc<Listening>> = before.map_or_else(Vec::new, |b| b.each.iter().collect());
+        let mut left: VecDeque<_> = before.map_or_else(VecDeque::new, |b| b.each.iter().collect());
         let each: Vec<Rc<Listening>> = config
             .all_chains()
             .map(|chain| Listening::next(chain, &mut left, states.of(&chain.http)))
@@ -90,7 +91,7 @@ impl States<'_> {
 impl Listening {
     /// A chain as it goes on from those that `left` has of before: the one for the same connections, or the one with the same
     /// certificates. Its connections know nothing of the change but how their requests are treated.
-    fn next(chain: &Arc<FilterChain>, left: &mut Vec<&Rc<Self>>, http: Rc<HttpState>) -> Rc<Self> {
+    fn next(chain: &Arc<FilterChain>, left: &mut VecDeque<&Rc<Self>>, http: Rc<HttpState>) -> Rc<Self> {
         let tls = |own: &FilterChain| match (&own.tls, &chain.tls) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             _ => false,
@@ -99,15 +100,14 @@ impl Listening {
             .iter()
             .position(|own| own.chain.borrow().matches == chain.matches)
             .or_else(|| left.iter().position(|own| tls(&own.chain.borrow())));
-        let Some(found) = found else {
+        // In order, as most of them come: thousands of chains are found where they were.
+        let Some(own) = found.and_then(|found| left.remove(found)).cloned() else {
             return Rc::new(Self {
                 chain: RefCell::new(chain.clone()),
                 http: RefCell::new(http),
                 left: Cell::new(false),
             });
         };
-        // In order, as most of them come: thousands of chains stay where they were.
-        let own = left.remove(found).clone();
         *own.chain.borrow_mut() = chain.clone();
         *own.http.borrow_mut() = http;
         own
@@ -166,6 +166,7 @@ pub(crate) fn configure(
     let Some(config) = config else {
         if let Some(known) = known {
             known.close();
+            known.chains().each.iter().for_each(|chain| chain.left.set(true));
             listeners.borrow_mut().retain(|l| !Rc::ptr_eq(l, &known));
         }
         return;

@@ -154,6 +154,9 @@ async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Optio
     if codec != Codec::Auto {
         return Some(codec);
     }
+    if let Some(agreed) = stream.tls().and_then(|tls| tls.alpn()) {
+        return Some(if agreed == b"h2" { Codec::Http2 } else { Codec::Http1 });
+    }
     // A client that says nothing is not waited for longer than for a request's head.
     let patience = match on.http().manager.request_headers_timeout {
         Duration::ZERO => on.http().manager.idle_timeout,

@@ -59,6 +59,9 @@ fn an_unknown_name_and_none_at_all_are_closed_without_a_word() {
     assert!(plain.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").is_closed(), "nor is plain HTTP answered");
     let mut garbage = world.connect();
     assert!(garbage.send(b"\x00\xff\x16\x03\x01 binary").is_closed());
+    drop(world.connect());
+    let left = format!("{}.downstream_listener_filter_remote_close", world.listener());
+    until("one that only knocked is counted as that", || world.stat(&left) == 1);
     let stat = format!("{}.no_filter_chain_match", world.listener());
     until("all four are counted", || world.stat(&stat) == 4);
 }
