@@ -3,11 +3,11 @@
 import json
 import os
 import platform
-import subprocess
 
 from . import places
 
 RECORDS = places.RUNS / "records"
+OURS, THEIRS = "Forebay", "Envoy 1.40.0"
 GATEWAY_POD = places.GATEWAY[0] + "_" + places.GATEWAY[1]
 
 
@@ -66,15 +66,8 @@ def keep(gateway: str, records: list[dict]):
     known = json.loads(path.read_text()) if path.exists() else {}
     fresh: dict[str, list[dict]] = {}
     for record in records:
-        fresh.setdefault(f"{record['kind']}/{record['name']}", []).append({**record, "program": program(gateway)})
+        fresh.setdefault(f"{record['kind']}/{record['name']}", []).append(record)
     path.write_text(json.dumps({**known, **fresh}, indent=1))
-
-
-def program(gateway: str) -> str:
-    if gateway == "envoy":
-        return "Envoy 1.40.0"
-    git = subprocess.run(["git", "log", "-1", "--format=%h"], cwd=places.REPOSITORY, capture_output=True, text=True)
-    return f"Forebay {git.stdout.strip() or 'without git'}"
 
 
 def write():
@@ -109,7 +102,7 @@ def suites(ours: dict, theirs: dict, key: str, title: str) -> str:
         return ""
     seconds = [{t["test"].split("/", 1)[-1]: t for t in record.get("top", [])} for record in (a, b)]
     lines = [f"## {title}", "", "The last run of each. Seconds are the suite's own; much of them is its waiting.", "",
-             f"| test | {a.get('program', 'Forebay')} | | {b.get('program', 'Envoy')} | |", "|---|---|---|---|---|"]
+             f"| test | {OURS} | | {THEIRS} | |", "|---|---|---|---|---|"]
     for name in sorted({*seconds[0], *seconds[1]}):
         cells = [f"{s[name]['result'].lower()} | {s[name]['seconds']:.2f}" if name in s else "| " for s in seconds]
         lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
@@ -123,12 +116,12 @@ def runs(ours: dict, theirs: dict) -> str:
              "The load is the machine's own when the run began, in processes that want a core.", "",
              "| gateway | run | passed | wall s | Ready: median, p90, max | CPU s | peak MiB | load |",
              "|---|---|---|---|---|---|---|---|"]
-    for records in (ours, theirs):
+    for name, records in ((OURS, ours), (THEIRS, theirs)):
         for key in ("suite/suite", "suite/suite-upstream-tls"):
             for number, record in enumerate(records.get(key, []), 1):
                 spent, peak = cost(record)
                 variant = " upstream TLS" if key.endswith("tls") else ""
-                lines.append(f"| {record['program']}{variant} | {number} | {count(record)} | {record['wall_s']} | "
+                lines.append(f"| {name}{variant} | {number} | {count(record)} | {record['wall_s']} | "
                              f"{ready(record)} | {spent:.2f} | {peak:.1f} | {record['load']:.1f} |")
     return "\n".join(lines) + "\n"
 
@@ -138,7 +131,7 @@ def own_tests(ours: dict, theirs: dict) -> str:
     if not names:
         return ""
     lines = ["## net-kourier's own tests", "", "Under the settings of its CI; names are those of `--own`.", "",
-             "| settings | Forebay | s | Envoy | s |", "|---|---|---|---|---|"]
+             f"| settings | {OURS} | s | {THEIRS} | s |", "|---|---|---|---|---|"]
     for key in names:
         cells = []
         for record in (last(ours, key), last(theirs, key)):
@@ -155,9 +148,9 @@ def restarts(ours: dict, theirs: dict) -> str:
              "HTTP/1.1 clients through the Service: twelve that keep their connections, four that make one a request.", "",
              "| gateway | what happens | requests | connections | failed | slowest s | a later Ingress ready after s |",
              "|---|---|---|---|---|---|---|"]
-    for records in (ours, theirs):
+    for name, records in ((OURS, ours), (THEIRS, theirs)):
         for key in names:
             if r := last(records, key):
-                lines.append(f"| {r['program']} | {r['what']} | {r['requests']} | {r['connections']} | {r['failed']} | "
+                lines.append(f"| {name} | {r['what']} | {r['requests']} | {r['connections']} | {r['failed']} | "
                              f"{r['slowest_s']} | {r['later_ready_s']} |")
     return "\n".join(lines) + "\n"
