@@ -11,17 +11,13 @@ use forebay_engine::admin::{
     ServerInfo, State,
 };
 use forebay_model::{Discovery, Dumped, State as Standing};
-use forebay_net::{Plan, Ramp};
+use forebay_net::Plan;
 use forebay_proto::{envoy, type_url};
 use forebay_telemetry::{Family, Kind, Snapshot};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::{Shared, explain};
-
-/// How long `/drain_listeners?graceful` tells clients to go before listeners close; Envoy's `--drain-time-s` default is 600,
-/// Kourier runs it with 15.
-const DRAIN: Duration = Duration::from_secs(15);
+use crate::{Drain, Shared, explain};
 
 pub(crate) async fn serve(shared: Arc<Shared>, socket: TcpListener) {
     let admin = Arc::new(Admin { shared, runtime: tokio::runtime::Handle::current() });
@@ -149,9 +145,10 @@ impl Provider for Admin {
     }
 
     fn drain_listeners(&self, how: DrainListeners) {
-        let drain = if how.graceful { DRAIN } else { Duration::ZERO };
+        let Drain { time, ramp } = self.shared.config.drain;
+        let drain = if how.graceful { time } else { Duration::ZERO };
         let _entered = self.runtime.enter();
-        self.shared.drain(Plan { drain, grace: None, ramp: Ramp::Gradual });
+        self.shared.drain(Plan { drain, grace: None, ramp });
     }
 
     fn fail_healthcheck(&self, fail: bool) {

@@ -26,9 +26,8 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();
     worker.clock.tick();
-    let mut first = true;
     loop {
-        let (x, after) = match next(worker, on, &mut leg, &mut guard, &mut idle, first).await {
+        let (x, after) = match next(worker, on, &mut leg, &mut guard, &mut idle).await {
             Next::Request(mut x, meta) => {
                 stats.inc(Http::DownstreamRqHttp1Total);
                 let asked = Asked {
@@ -48,7 +47,6 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
             Next::End => break,
         };
         worker.give_back_exchange(x);
-        first = false;
         if after == After::Close {
             if leg.has_sent_all() && !leg.is_idle() {
                 Box::pin(linger(worker, on, &mut leg)).await;
@@ -73,7 +71,6 @@ async fn next(
     leg: &mut Leg,
     guard: &mut Guard,
     idle: &mut Timeout,
-    first: bool,
 ) -> Next {
     let mut x: Option<Box<Exchange>> = None;
     let mut reading = false;
@@ -115,8 +112,9 @@ async fn next(
             return Poll::Ready(Next::End);
         }
         while let Poll::Ready(phase) = guard.poll_phase(cx) {
-            // A connection that is waiting for nothing is the first to go; one that has just been opened gets its turn.
-            if phase >= Phase::Closing || (phase == Phase::Draining && !reading && !first) {
+            // While draining, a connection is told to go by its next answer: closing an idle one could cross with a request
+            // on its way here.
+            if phase >= Phase::Closing {
                 return Poll::Ready(Next::End);
             }
         }
