@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use forebay_gateway::bootstrap::{self, Bootstrap, Identity, Problem, Source};
-use forebay_gateway::{Config, Gateway, StartError};
+use forebay_gateway::{Config, Drain, Gateway, Ramp, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
-use flags::{Flags, Mode, Other};
+use flags::{Flags, Mode, Other, Strategy};
 
 /// The name under which this program takes Envoy's place.
 pub(crate) const ENVOY: &str = "envoy";
@@ -169,5 +169,12 @@ fn config(flags: &Flags, bootstrap: Bootstrap) -> Config {
         max_connections: bootstrap.max_connections.unwrap_or(MAX_CONNECTIONS),
         admin: bootstrap.admin,
         admin_logs: bootstrap.admin_logs,
+        drain: Drain {
+            time: flags.drain_time,
+            ramp: match flags.drain_strategy {
+                Strategy::Gradual => Ramp::Gradual,
+                Strategy::Immediate => Ramp::Immediate,
+            },
+        },
     }
 }

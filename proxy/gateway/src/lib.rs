@@ -16,15 +16,16 @@ use std::time::{Duration, Instant};
 
 use forebay_engine::{Bound, Fleet, Options};
 use forebay_model::{AccessLogConfig, Applied, Model, Resource};
-use forebay_net::{Phase, Plan, Ramp};
-use forebay_proto::Any;
+use forebay_net::{Phase, Plan};
 use forebay_proto::envoy::config::core::v3::Node;
+use forebay_proto::{Any, type_url};
 use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 
 pub use forebay_engine::admin::loggers;
+pub use forebay_net::Ramp;
 pub use forebay_xds_client::{Config as Xds, Mode, Target};
 
 /// How a gateway is started.
@@ -50,6 +51,24 @@ pub struct Config {
     pub admin_logs: Vec<AccessLogConfig>,
     /// What the autoscaler knows this gateway by: `pod_name` in its reports.
     pub name: String,
+    /// How listeners are drained when somebody asks for it gracefully.
+    pub drain: Drain,
+}
+
+/// How listeners are drained gracefully.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// How long clients are told to go before the listeners close.
+    pub time: Duration,
+    /// Which of them are told when.
+    pub ramp: Ramp,
+}
+
+impl Default for Drain {
+    /// What Kourier's manifest has for a time, and Envoy's default strategy.
+    fn default() -> Self {
+        Self { time: Duration::from_secs(15), ramp: Ramp::Gradual }
+    }
 }
 
 /// Why a gateway could not start.
@@ -263,9 +282,12 @@ fn begin(shared: &Shared) -> Result<Applied, StartError> {
 
 /// Obeys the control plane, if there is one, until `stop`.
 async fn live(shared: Arc<Shared>, own: Applied, stop: Arc<Notify>) {
-    let subscribed = subscriber::Subscribed::new(shared.clone(), own);
-    match &shared.config.xds {
-        Some(xds) => drop(forebay_xds_client::run(xds.clone(), subscribed, stop.notified()).await),
-        None => stop.notified().await,
+    let mut subscribed = subscriber::Subscribed::new(shared.clone(), own);
+    let Some(mut xds) = shared.config.xds.clone() else { return stop.notified().await };
+    let wants = |url: &str| xds.wildcards.iter().any(|wanted| wanted == url);
+    if wants(type_url::CLUSTER) && wants(type_url::LISTENER) {
+        xds.wildcards.retain(|wanted| wanted != type_url::LISTENER);
+        subscribed = subscribed.clusters_first();
     }
+    drop(forebay_xds_client::run(xds, subscribed, stop.notified()).await);
 }

@@ -10,22 +10,18 @@ use forebay_engine::admin::{
     ServerInfo, State, Unready,
 };
 use forebay_model::State as Standing;
-use forebay_net::{Plan, Ramp};
+use forebay_net::Plan;
 use forebay_proto::type_url;
 use forebay_telemetry::Snapshot;
 use serde_json::{Value, json};
 
-use crate::{Shared, explain};
+use crate::{Drain, Shared, explain};
 
 mod clusters;
 mod dump;
 mod memory;
 mod statistics;
 pub(crate) mod updates;
-
-/// How long `/drain_listeners?graceful` tells clients to go before listeners close; Envoy's `--drain-time-s` default is 600,
-/// Kourier runs it with 15.
-const DRAIN: Duration = Duration::from_secs(15);
 
 /// The admin interface's access log. A file that cannot be opened is told of, and left out.
 pub(crate) fn access_log(shared: &Shared) -> AccessLog {
@@ -140,9 +136,10 @@ impl Provider for Admin {
     }
 
     fn drain_listeners(&self, how: DrainListeners) {
-        let drain = if how.graceful { DRAIN } else { Duration::ZERO };
+        let Drain { time, ramp } = self.shared.config.drain;
+        let drain = if how.graceful { time } else { Duration::ZERO };
         let _entered = self.runtime.enter();
-        self.shared.drain(Plan { drain, grace: None, ramp: Ramp::Gradual });
+        self.shared.drain(Plan { drain, grace: None, ramp });
     }
 
     fn fail_healthcheck(&self, fail: bool) {

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use forebay_model::{Applied, Resource};
 use forebay_net::Phase;
-use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick};
+use forebay_proto::type_url;
+use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick, WILDCARD};
 use tracing::{info, warn};
 
 use crate::Shared;
@@ -16,13 +17,36 @@ pub(crate) struct Subscribed {
     shared: Arc<Shared>,
     /// What the gateway's own configuration needs, until the stream has been told.
     first: Vec<Interest>,
+    /// Listeners are to be asked for when the clusters are there, or at this moment at the latest.
+    listeners_at: Option<Instant>,
+    clusters_came: bool,
 }
+
+/// How long listeners wait for the first clusters. 15 s: Envoy's `initial_fetch_timeout`.
+const CLUSTERS: Duration = Duration::from_secs(15);
 
 impl Subscribed {
     /// `own`: what the gateway's own configuration came to.
     pub(crate) fn new(shared: Arc<Shared>, own: Applied) -> Self {
         let first = publish(&shared, own).interests;
-        Self { shared, first }
+        Self { shared, first, listeners_at: None, clusters_came: false }
+    }
+
+    /// Lets listeners wait for the first clusters, as Envoy does: the first request then finds a route's cluster.
+    pub(crate) fn clusters_first(mut self) -> Self {
+        self.listeners_at = Some(Instant::now() + CLUSTERS);
+        self
+    }
+
+    /// Asks for listeners if it is time to.
+    fn listeners(&mut self, now: Instant) -> Option<Interest> {
+        let until = self.listeners_at?;
+        if until > now && !(self.clusters_came && self.shared.model().clusters_warm()) {
+            return None;
+        }
+        self.listeners_at = None;
+        let (type_url, add) = (type_url::LISTENER.to_owned(), vec![WILDCARD.to_owned()]);
+        Some(Interest { type_url, add, remove: Vec::new() })
     }
 
     fn count(&self, change: &Change) {
@@ -89,7 +113,10 @@ impl Subscriber for Subscribed {
             self.shared.model().apply(type_url, change.full, &added, &change.removed, Instant::now())
         };
         self.shared.updates.heard(type_url, &change, &applied);
-        self.publish(applied)
+        let mut outcome = self.publish(applied);
+        self.clusters_came |= type_url == type_url::CLUSTER;
+        outcome.interests.extend(self.listeners(Instant::now()));
+        outcome
     }
 
     fn does_not_exist(&mut self, type_url: &str, name: &str) -> Vec<Interest> {
@@ -116,6 +143,7 @@ impl Subscriber for Subscribed {
         };
         let mut interests = std::mem::take(&mut self.first);
         interests.extend(self.publish(applied).interests);
-        Tick { next, interests }
+        interests.extend(self.listeners(now));
+        Tick { next: next.into_iter().chain(self.listeners_at).min(), interests }
     }
 }

@@ -94,7 +94,6 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
 type BySource = Prefixes<Types<Prefixes<Ports<Leaf>>>>;
 
 /// The choice between chains by their places in a list.
-#[expect(clippy::type_complexity, reason = "one level for each property, in Envoy's order")]
 #[derive(Debug, Clone, Default)]
 pub struct Chains(Ports<Prefixes<Names<Texts<Texts<BySource>>>>>);
 

@@ -145,10 +145,16 @@ impl Model {
         while let Some((kind, name)) = self.deadlines.due(now) {
             match kind {
                 Kind::Listener => self.warm_listener_late(&name, &mut fx),
+                Kind::Route => self.settle_routes_late(&name, &mut fx),
                 _ => self.warm_cluster_late(&name, &mut fx),
             }
         }
         self.finish(fx)
+    }
+
+    /// Whether a cluster still waits for its endpoints or addresses.
+    pub fn clusters_warm(&self) -> bool {
+        self.clusters.warming().next().is_none()
     }
 
     /// When [`Model::tick`] has something to do, if nothing else happens.

@@ -10,14 +10,15 @@ mod session;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::envoy::config::core::v3::node::UserAgentVersionType;
 use forebay_proto::type_url;
 use forebay_xds_wire::client::{Delta, StateOfTheWorld};
 
-pub use forebay_xds_wire::client::{Rejection, Resource};
+pub use forebay_xds_wire::WILDCARD;
+pub use forebay_xds_wire::client::{MAX_NACKS, NACK_REFILL, Rejection, Resource};
 
 /// Where the control plane listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,37 @@ pub struct Config {
     /// Types of which everything is wanted from the start; clusters and listeners unless changed. The others are asked for
     /// by name, as the subscriber's interests say.
     pub wildcards: Vec<String>,
+    /// How the connection is made and kept.
+    pub connection: Connection,
+    /// How many NACKs at once, and how long one more takes.
+    pub nacks: (u32, Duration),
+}
+
+/// How the connection to a control plane is made and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// How long it may take to be made, handshake included.
+    pub connect_timeout: Duration,
+    /// How often a silent one is asked whether it is alive, and how long it may take to say so; `None` is never. Knative's
+    /// own server hangs up on whoever asks more often than every 20 s.
+    pub ping: Option<(Duration, Duration)>,
+    /// The first pause after a lost one, and the longest. They double, and each is shortened at random.
+    pub pause: (Duration, Duration),
+    /// Largest response in bytes.
+    pub max_response: usize,
+}
+
+impl Default for Connection {
+    /// A control plane close by: 5 s to connect, asked every 30 s, sought again after 10 ms and every 15 s at least, and
+    /// 256 MiB, since Knative's own controller sends everything it has in one message.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            ping: Some((Duration::from_secs(30), Duration::from_secs(10))),
+            pause: (backoff::FIRST, backoff::LONGEST),
+            max_response: 256 * 1024 * 1024,
+        }
+    }
 }
 
 impl Config {
@@ -74,6 +106,8 @@ impl Config {
             node,
             mode: Mode::Delta,
             wildcards: vec![type_url::CLUSTER.to_owned(), type_url::LISTENER.to_owned()],
+            connection: Connection::default(),
+            nacks: (MAX_NACKS, NACK_REFILL),
         }
     }
 
@@ -109,7 +143,7 @@ pub struct Change {
 pub struct Interest {
     /// The type.
     pub type_url: String,
-    /// Wanted from now on. Naming one again does nothing.
+    /// Wanted from now on; [`WILDCARD`] is everything. Naming one again does nothing.
     pub add: Vec<String>,
     /// No longer wanted; the subscriber has let go of what they brought.
     pub remove: Vec<String>,
@@ -157,7 +191,7 @@ pub trait Subscriber {
 }
 
 /// Subscribes until `shutdown` resolves, and gives the subscriber back. Lost connections are taken up again with growing
-/// pauses (10 ms to 15 s); nothing the control plane does or fails to do ends this.
+/// pauses; nothing the control plane does or fails to do ends this.
 pub async fn run<S: Subscriber>(config: Config, subscriber: S, shutdown: impl Future<Output = ()>) -> S {
     match config.mode {
         Mode::Delta => session::run::<Delta, S>(config, subscriber, shutdown).await,

@@ -16,20 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status, Streaming};
 
-use crate::Target;
-
-/// Largest response. 256 MiB: Knative's own controller sends everything it has in one message.
-const MAX_RESPONSE: usize = 256 * 1024 * 1024;
-
-/// How often a silent connection is asked whether it is alive. Knative's own server hangs up on whoever asks more often
-/// than every 20 s.
-const PING: Duration = Duration::from_secs(30);
-
-/// How long it may take to say so.
-const PONG: Duration = Duration::from_secs(10);
-
-/// How long a connection may take to be made, handshake included.
-const CONNECT: Duration = Duration::from_secs(5);
+use crate::{Config, Connection, Target};
 
 /// What may be on its way to us unread: some MiB, so that a full sync is not slowed by round trips.
 const WINDOW: u32 = 4 * 1024 * 1024;
@@ -90,14 +77,14 @@ pub(crate) enum Event<R> {
 }
 
 impl<V: Rpc> Link<V> {
-    pub(crate) fn connect(target: &Target) -> Self {
-        Self::Connecting(connect(target.clone()))
+    pub(crate) fn connect(config: &Config) -> Self {
+        Self::Connecting(connect(config.target.clone(), config.connection.clone()))
     }
 
-    pub(crate) fn open(channel: Channel) -> Self {
+    pub(crate) fn open(channel: Channel, config: &Config) -> Self {
         // One request waits for the transport at most; the next is made when it is taken, from what is wanted then.
         let (requests, outgoing) = mpsc::channel(1);
-        let ads = Ads::new(channel).max_decoding_message_size(MAX_RESPONSE);
+        let ads = Ads::new(channel).max_decoding_message_size(config.connection.max_response);
         Self::Open { requests, responses: Responses::Opening(V::open(ads, ReceiverStream::new(outgoing))) }
     }
 
@@ -172,7 +159,7 @@ fn describe(status: &Status) -> String {
     text
 }
 
-fn connect(target: Target) -> Boxed<Result<Channel, String>> {
+fn connect(target: Target, how: Connection) -> Boxed<Result<Channel, String>> {
     Box::pin(async move {
         let authority = match &target {
             Target::Tcp(address) => format!("http://{address}"),
@@ -181,11 +168,15 @@ fn connect(target: Target) -> Boxed<Result<Channel, String>> {
         };
         let endpoint =
             Endpoint::from_shared(authority).map_err(|e| format!("{target} is not host:port: {e}"))?;
+        let endpoint = match how.ping {
+            Some((interval, timeout)) => endpoint
+                .http2_keep_alive_interval(interval)
+                .keep_alive_timeout(timeout)
+                .keep_alive_while_idle(true),
+            None => endpoint,
+        };
         endpoint
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
-            .keep_alive_while_idle(true)
+            .connect_timeout(how.connect_timeout)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .connect_with_connector(Connector(target))

@@ -40,14 +40,15 @@ pub(crate) async fn run<V: Rpc, S: Subscriber>(
     subscriber: S,
     shutdown: impl Future<Output = ()>,
 ) -> S {
-    let mut wire = Client::<V>::new(config.node(), Instant::now());
+    let mut wire = Client::<V>::with_nacks(config.node(), config.nacks, Instant::now());
     config.wildcards.iter().for_each(|type_url| wire.want_all(type_url));
-    let mut link = Link::<V>::connect(&config.target);
+    let mut link = Link::<V>::connect(&config);
+    let pause = config.connection.pause;
     let mut session = Session {
         config,
         wire,
         subscriber,
-        backoff: Backoff::new(Rng::from_entropy()),
+        backoff: Backoff::new(pause, Rng::from_entropy()),
         next_tick: None,
         since: None,
         up: false,
@@ -74,11 +75,11 @@ impl<V: Rpc, S: Subscriber> Session<V, S> {
     fn on(&mut self, event: Event<V::Response>, link: &mut Link<V>) {
         let now = Instant::now();
         match event {
-            Event::Retry => *link = Link::connect(&self.config.target),
+            Event::Retry => *link = Link::connect(&self.config),
             Event::Connected(channel) => {
                 self.wire.restart();
                 self.since = Some(now);
-                *link = Link::open(channel);
+                *link = Link::open(channel, &self.config);
             }
             Event::Accepted => self.found(),
             Event::Response(response) => {

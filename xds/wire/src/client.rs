@@ -25,6 +25,7 @@ pub use sotw::StateOfTheWorld;
 use crate::kind::Kind;
 use crate::subscription::WILDCARD;
 use limit::Bucket;
+pub use limit::{MAX_NACKS, NACK_REFILL};
 use state::{Answer, TypeState};
 
 /// How long a named resource may stay unanswered in state of the world before it is said not to exist. 15 s: Envoy's
@@ -51,12 +52,17 @@ pub struct Client<V> {
 impl<V: Variant> Client<V> {
     /// A client that wants nothing yet.
     pub fn new(node: Node, now: Instant) -> Self {
+        Self::with_nacks(node, (MAX_NACKS, NACK_REFILL), now)
+    }
+
+    /// The same with a limit of its own: so many NACKs at once, and one more each time.
+    pub fn with_nacks(node: Node, nacks: (u32, Duration), now: Instant) -> Self {
         Self {
             node,
             types: Vec::new(),
             stream: 1,
             introduced: false,
-            nacks: Bucket::new(now),
+            nacks: Bucket::new(nacks, now),
             variant: PhantomData,
         }
     }

@@ -169,8 +169,9 @@ async fn next(
             return Poll::Ready(Next::End);
         }
         while let Poll::Ready(phase) = guard.poll_phase(cx) {
-            // A connection that is waiting for nothing is the first to go; one that has just been opened gets its turn.
-            if phase >= Phase::Closing || (phase == Phase::Draining && !reading && wait != Wait::First) {
+            // While draining, a connection is told to go by its next answer: closing an idle one could cross with a request
+            // on its way here.
+            if phase >= Phase::Closing {
                 return Poll::Ready(Next::End);
             }
         }

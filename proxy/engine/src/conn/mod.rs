@@ -172,7 +172,7 @@ async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Optio
                 return Poll::Ready(None);
             }
             while let Poll::Ready(phase) = guard.poll_phase(cx) {
-                if phase >= Phase::Draining {
+                if phase >= Phase::Closing {
                     return Poll::Ready(None);
                 }
             }

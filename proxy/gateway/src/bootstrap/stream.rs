@@ -1,5 +1,7 @@
 //! Where the configuration comes from: the bootstrap's ADS stream and who opens it. Knows nothing of what comes.
 
+use std::time::Duration;
+
 use forebay_proto::envoy::config::bootstrap::v3::bootstrap::DynamicResources;
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::envoy::config::core::v3::api_config_source::ApiType;
@@ -8,7 +10,12 @@ use forebay_proto::envoy::config::core::v3::grpc_service::TargetSpecifier;
 use forebay_proto::envoy::config::core::v3::socket_address::PortSpecifier;
 use forebay_proto::envoy::config::core::v3::{ApiConfigSource, ApiVersion, ConfigSource, Node, address};
 use forebay_proto::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+use forebay_proto::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use forebay_proto::envoy::extensions::upstreams::http::v3::http_protocol_options::UpstreamProtocolOptions;
+use forebay_proto::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
 use forebay_proto::type_url;
+use forebay_xds_client::{Connection, MAX_NACKS, NACK_REFILL};
+use prost::Message;
 
 use super::Identity;
 use super::problem::Problem;
@@ -60,8 +67,14 @@ pub(super) fn read(
             return Err(Problem::at(0, format!("node.{field}"), message));
         }
     }
-    let mut xds = Xds::of_node(target(ads, clusters)?, node.clone());
+    let (cluster, path) = cluster(ads, clusters)?;
+    let mut xds = Xds::of_node(dial(cluster, &path)?, node.clone());
     xds.mode = mode(ads)?;
+    xds.connection = connection(cluster, &path)?;
+    xds.nacks = nacks(ads)?;
+    if let Some(longest) = max_response(ads) {
+        xds.connection.max_response = longest;
+    }
     xds.wildcards = wildcards;
     Ok(Some(xds))
 }
@@ -101,7 +114,8 @@ fn mode(ads: &ApiConfigSource) -> Result<Mode, Problem> {
     }
 }
 
-fn target(ads: &ApiConfigSource, clusters: &[Cluster]) -> Result<Target, Problem> {
+/// The cluster that the stream goes to, and its path.
+fn cluster<'c>(ads: &ApiConfigSource, clusters: &'c [Cluster]) -> Result<(&'c Cluster, String), Problem> {
     let path = format!("{ADS}.grpc_services");
     let [service] = ads.grpc_services.as_slice() else {
         return Err(Problem::at(
@@ -122,7 +136,69 @@ fn target(ads: &ApiConfigSource, clusters: &[Cluster]) -> Result<Target, Problem
         let path = format!("{path}.envoy_grpc.cluster_name");
         return Err(Problem::at(0, path, format!("no static cluster is named {wanted:?}")));
     };
-    dial(&clusters[index], &format!("static_resources.clusters[{index}]"))
+    Ok((&clusters[index], format!("static_resources.clusters[{index}]")))
+}
+
+/// Pauses between connections, as Envoy's streams have them.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// The cluster's settings as the stream's connection obeys them.
+fn connection(cluster: &Cluster, path: &str) -> Result<Connection, Problem> {
+    let mut connection = Connection { pause: PAUSE, ping: None, ..Connection::default() };
+    if let Some(timeout) = time(&cluster.connect_timeout) {
+        connection.connect_timeout = timeout;
+    }
+    const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let http2 = match cluster.typed_extension_protocol_options.get(OPTIONS) {
+        Some(any) => HttpProtocolOptions::decode(any.value.as_slice()).ok().and_then(|options| match options
+            .upstream_protocol_options?
+        {
+            UpstreamProtocolOptions::ExplicitHttpConfig(explicit) => match explicit.protocol_config? {
+                ProtocolConfig::Http2ProtocolOptions(http2) => Some(http2),
+                _ => None,
+            },
+            UpstreamProtocolOptions::UseDownstreamProtocolConfig(config) => config.http2_protocol_options,
+            UpstreamProtocolOptions::AutoConfig(_) => None,
+        }),
+        #[expect(deprecated, reason = "older bootstraps have it here")]
+        None => cluster.http2_protocol_options.clone(),
+    };
+    let Some(http2) = http2 else {
+        let path = format!("{path}.typed_extension_protocol_options");
+        return Err(Problem::at(0, path, "has no http2_protocol_options, which gRPC needs"));
+    };
+    let alive = http2.connection_keepalive;
+    connection.ping = alive.and_then(|alive| Some((time(&alive.interval)?, time(&alive.timeout)?)));
+    Ok(connection)
+}
+
+/// How many NACKs at once, and how long one more takes: `rate_limit_settings`, or Envoy's defaults for it.
+fn nacks(ads: &ApiConfigSource) -> Result<(u32, Duration), Problem> {
+    let Some(limit) = &ads.rate_limit_settings else { return Ok((MAX_NACKS, NACK_REFILL)) };
+    let burst = limit.max_tokens.as_ref().map_or(MAX_NACKS, |tokens| tokens.value);
+    let refill = match limit.fill_rate.as_ref().map(|rate| rate.value) {
+        None => NACK_REFILL,
+        Some(rate) if rate > 0.0 => Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX),
+        Some(rate) => {
+            let path = format!("{ADS}.rate_limit_settings.fill_rate");
+            return Err(Problem::at(0, path, format!("{rate} is not a rate above 0")));
+        }
+    };
+    Ok((burst, refill))
+}
+
+fn max_response(ads: &ApiConfigSource) -> Option<usize> {
+    match ads.grpc_services.first()?.target_specifier.as_ref()? {
+        TargetSpecifier::EnvoyGrpc(envoy) => {
+            usize::try_from(envoy.max_receive_message_length.as_ref()?.value).ok()
+        }
+        TargetSpecifier::GoogleGrpc(_) => None,
+    }
+}
+
+fn time(duration: &Option<forebay_proto::google::protobuf::Duration>) -> Option<Duration> {
+    let duration = duration.as_ref()?;
+    Some(Duration::new(u64::try_from(duration.seconds).ok()?, u32::try_from(duration.nanos).ok()?))
 }
 
 /// Where the cluster's endpoint is.

@@ -24,6 +24,12 @@ fn kouriers_bootstrap_is_understood() {
     assert_eq!(xds.target, crate::Target::Tcp("net-kourier-controller.knative-serving:18000".into()));
     assert_eq!(xds.mode, crate::Mode::StateOfTheWorld);
     assert_eq!(xds.wildcards, [type_url::CLUSTER, type_url::LISTENER]);
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(
+        (xds.connection.connect_timeout, xds.connection.ping),
+        (seconds(1), Some((seconds(30), seconds(5))))
+    );
+    assert_eq!(xds.nacks, (100, std::time::Duration::from_millis(100)));
     let warnings: Vec<String> = bootstrap.warnings.iter().map(ToString::to_string).collect();
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(&*bootstrap.admin_logs[0].path, "/dev/stdout");
@@ -120,6 +126,9 @@ fn a_stream_needs_a_name_and_a_cluster() {
         ),
         "{old}"
     );
+    let slow = "rate_limit_settings: {max_tokens: 5, fill_rate: 0.5}";
+    let slow = parse(&KOURIER.replace("rate_limit_settings: {}", slow)).unwrap().xds.unwrap();
+    assert_eq!(slow.nacks, (5, std::time::Duration::from_secs(2)));
     let rest = refused(&KOURIER.replace("api_type: GRPC", "api_type: REST"));
     assert!(rest.contains("is REST; GRPC and DELTA_GRPC are supported"), "{rest}");
 }

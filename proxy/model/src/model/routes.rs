@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::HashMap;
@@ -12,6 +13,10 @@ use super::held::{Failure, Held, Kind};
 use super::{Body, Model};
 use crate::names::Names;
 use crate::read::{self, At, Host, Invalid, Shell};
+
+/// How long routes wait for their clusters. 15 s: as long as Envoy waits for a resource that something else needs
+/// (`initial_fetch_timeout`). Then they are used without: one cluster that never comes does not keep all other routes back.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// All route configurations that are wanted and have come, by name.
 #[derive(Default)]
@@ -37,6 +42,9 @@ pub(super) struct Active {
     pub(super) direct_body: u32,
     /// The bytes of its own hosts, by key.
     pub(super) own: HashMap<Arc<str>, Bytes>,
+    /// Clusters that its routes were put in force without. They are not waited for again: what never comes holds up the
+    /// first change that names it, not every one.
+    without: BTreeSet<Arc<str>>,
     /// The hosts that came by VHDS, by resource name. In boxes: half of a large table's places are empty.
     pub(super) hosts: HashMap<Arc<str>, Box<Held>>,
 }
@@ -47,6 +55,8 @@ struct Pending {
     shell: Shell,
     hosts: Vec<Host>,
     missing: BTreeSet<Arc<str>>,
+    /// It has waited long enough.
+    impatient: bool,
 }
 
 impl Routes {
@@ -91,7 +101,8 @@ impl Model {
         };
         let read = read::route_config(&bytes, &mut self.names, known)?;
         body.check_name(&read.shell.settings.name)?;
-        let next = Pending { missing: BTreeSet::new(), held, shell: read.shell, hosts: read.hosts };
+        let (missing, impatient) = (BTreeSet::new(), false);
+        let next = Pending { missing, impatient, held, shell: read.shell, hosts: read.hosts };
         next.hosts.iter().for_each(|host| hold(&mut self.names, &host.host));
         self.settle_routes(body.name, next, fx)
     }
@@ -102,14 +113,22 @@ impl Model {
         let Some(config) = self.routes.configs.get_mut(name) else { return Ok(()) };
         let built = next_table(config.active.as_ref(), &next)
             .inspect_err(|_| next.hosts.iter().for_each(|host| release(&mut self.names, &host.host)))?;
-        if next.shell.validate_clusters {
-            next.missing = missing(&next.hosts, &self.names, |name| self.clusters.is_active(name));
-        }
+        let absent = match next.shell.validate_clusters {
+            true => missing(&next.hosts, &self.names, |name| self.clusters.is_active(name)),
+            false => BTreeSet::new(),
+        };
+        next.missing = match (&config.active, next.impatient) {
+            (_, true) => BTreeSet::new(),
+            (Some(active), false) => absent.difference(&active.without).cloned().collect(),
+            (None, false) => absent.clone(),
+        };
         if let Some(replaced) = config.pending.take() {
             replaced.hosts.iter().for_each(|host| release(&mut self.names, &host.host));
         }
         if !next.missing.is_empty() {
+            let until = next.held.since + PATIENCE;
             config.pending = Some(Box::new(next));
+            self.deadlines.add(until, Kind::Route, &name.into());
             return Ok(());
         }
         let before = config.active.take();
@@ -143,6 +162,7 @@ impl Model {
             table,
             vhds,
             direct_body: next.shell.direct_body,
+            without: absent,
             own: next.hosts.into_iter().map(|host| (host.key, host.bytes)).collect(),
             hosts,
             held: next.held,
@@ -151,8 +171,24 @@ impl Model {
         Ok(())
     }
 
+    /// Routes have waited long enough, if they still wait: those to clusters that are not there answer 503, the others work.
+    pub(super) fn settle_routes_late(&mut self, name: &Arc<str>, fx: &mut Effects) {
+        let Some(config) = self.routes.configs.get_mut(name) else { return };
+        let Some(mut pending) = config.pending.take_if(|pending| pending.held.since + PATIENCE <= fx.now)
+        else {
+            return;
+        };
+        let missing: Vec<&str> = pending.missing.iter().map(|name| &**name).collect();
+        tracing::warn!(routes = %name, missing = missing.join(", "), "routes to clusters that did not come are used without them");
+        pending.impatient = true;
+        self.settle_waiting(name, *pending, fx);
+    }
+
     /// A cluster came: configurations that waited for it wait no longer.
     pub(super) fn cluster_came(&mut self, cluster: &str, fx: &mut Effects) {
+        for active in self.routes.configs.values_mut().filter_map(|config| config.active.as_mut()) {
+            active.without.remove(cluster);
+        }
         let waits = |config: &Config| {
             config.pending.as_ref().is_some_and(|pending| pending.missing.contains(cluster))
         };
@@ -171,13 +207,17 @@ impl Model {
                 config.pending = Some(pending);
                 continue;
             }
-            let version = pending.held.version.clone();
-            let bytes = pending.held.bytes(&self.examples.others);
-            if let Err(why) = self.settle_routes(&name, *pending, fx) {
-                // Its own change was accepted long ago: this one must not be refused for it.
-                let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
-                self.failures.insert((Kind::Route, name), failure);
-            }
+            self.settle_waiting(&name, *pending, fx);
+        }
+    }
+
+    fn settle_waiting(&mut self, name: &Arc<str>, pending: Pending, fx: &mut Effects) {
+        let version = pending.held.version.clone();
+        let bytes = pending.held.bytes(&self.examples.others);
+        if let Err(why) = self.settle_routes(name, pending, fx) {
+            // Its own change was accepted long ago: this one must not be refused for it.
+            let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
+            self.failures.insert((Kind::Route, name.clone()), failure);
         }
     }
 

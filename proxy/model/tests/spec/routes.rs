@@ -109,6 +109,30 @@ fn a_newer_table_replaces_the_one_that_waits() {
 }
 
 #[test]
+fn a_cluster_that_never_comes_holds_up_one_change_and_only_for_a_while() {
+    let mut world = world();
+    let both = |good: &str| RouteConfiguration {
+        validate_clusters: yes(),
+        ..routes("all", vec![host("x", &["x.test"], "never"), host("y", &["y.test"], good)])
+    };
+    assert!(world.accept(&both("a")).update.is_empty());
+    assert!(world.later(std::time::Duration::from_secs(14)).update.is_empty());
+    assert_eq!(world.later(std::time::Duration::from_secs(1)).update.tables.len(), 1);
+    assert_eq!(
+        (world.ask("all", "x.test"), world.ask("all", "y.test")),
+        ("never (missing)".into(), "a".into())
+    );
+    world.accept(&fixed("b", &[("10.0.0.2", 80)]));
+    world.accept(&both("b"));
+    assert_eq!(world.ask("all", "y.test"), "b", "what never came is not waited for again");
+    world.accept(&both("c"));
+    assert_eq!(world.ask("all", "y.test"), "b", "another one is");
+    world.accept(&fixed("never", &[("10.0.0.3", 80)]));
+    world.accept(&fixed("c", &[("10.0.0.4", 80)]));
+    assert_eq!((world.ask("all", "x.test"), world.ask("all", "y.test")), ("never".into(), "c".into()));
+}
+
+#[test]
 fn an_index_is_not_used_for_another_cluster_while_requests_may_know_it() {
     let mut world = world();
     world.accept(&routes("all", vec![host("x", &["x.test"], "b")]));

@@ -79,6 +79,9 @@ impl TypeState {
     }
 
     pub(super) fn want(&mut self, name: String) {
+        if name == WILDCARD {
+            return self.want_all();
+        }
         let legacy = self.wanted == Subscription::Legacy;
         if self.wanted.add(name.clone()) {
             if legacy {
