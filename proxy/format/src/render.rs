@@ -107,7 +107,11 @@ impl<R: Record> Run<'_, R> {
                     }
                     out.extend_from_slice(if *long { flag.long() } else { flag.short() }.as_bytes());
                 }
-                !flags.is_empty()
+                if flags.is_empty() {
+                    // Always a value of its own, also where missing ones are left out.
+                    out.push(b'-');
+                }
+                true
             }
             Op::Bytes(of) => number(record.bytes(*of), out),
             Op::Text(of) => text(record.text(*of).filter(|text| !text.is_empty()).map(str::as_bytes), out),
