@@ -9,8 +9,8 @@ use forebay_route::Table;
 use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
 use crate::filter::Filter;
-use crate::tracing::Tracing;
 use crate::local_reply::LocalReplies;
+use crate::tracing::Tracing;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
 #[derive(Clone, PartialEq)]

@@ -23,7 +23,7 @@ struct Origin {
 pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exchange) {
     let http = on.http();
     let manager = &http.manager;
-    let scheme = x.req.scheme.as_str();
+    let scheme = if peer.secure.is_some() { "https" } else { "http" };
     let (trusted, single) = client(manager, &x.req);
     if manager.use_remote_address {
         if !manager.skip_xff_append {

@@ -82,9 +82,8 @@ pub(crate) struct Exchange {
     pub(crate) route: Option<Arc<str>>,
     /// The client, as far as it can be trusted.
     pub(crate) remote: Option<SocketAddr>,
-    /// The peer of its connection.
-    pub(crate) direct: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
+    /// The peer of its connection.
     pub(crate) direct: Option<SocketAddr>,
     pub(crate) secure: Option<Rc<Secure>>,
     /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
@@ -142,7 +141,6 @@ impl Exchange {
             cluster: None,
             route: None,
             remote: None,
-            direct: None,
             local: None,
             direct: None,
             secure: None,
@@ -165,7 +163,6 @@ impl Exchange {
         (self.bytes_in, self.bytes_out, self.attempts) = (0, 0, 0);
         (self.upstream, self.cluster, self.route) = (None, None, None);
         self.remote = Some(peer.remote);
-        self.direct = Some(peer.remote);
         self.tells_request_id = false;
         self.grpc_status = None;
         self.local = Some(peer.local);
