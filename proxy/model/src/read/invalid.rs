@@ -138,9 +138,6 @@ pub enum Rule {
     /// A field or value that Envoy knows, that would change behaviour, and that we do not have.
     #[error("{0} is not supported")]
     Unsupported(String),
-    /// A file or an environment variable that cannot be read, with the reason.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
     /// A value of an enumeration that the vocabulary does not know.
     #[error("{0} is not a value of this enumeration")]
     UnknownValue(i32),
