@@ -4,19 +4,24 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use forebay_model::{Edit, Filter, FilterKind, HealthCheck};
+use forebay_model::{
+    Buffer, Edit, FaultInjection, Filter, FilterKind, HeaderMutation, HealthCheck, LocalRateLimit,
+};
 use forebay_route::Matched;
 
 use crate::conn::Listening;
-use crate::exchange::{Client, Exchange, LocalReply, Peer};
+use crate::exchange::{Client, Exchange, LocalReply, Peer, Side};
 use crate::fault::Fault;
 use crate::worker::Worker;
 
 mod authz;
+mod cors;
 mod edits;
 mod health;
 mod hold;
+mod mutation;
 mod replay;
+mod small;
 
 pub(crate) use edits::apply as apply_edit;
 pub(crate) use replay::Replay;
@@ -34,7 +39,12 @@ struct Live {
 
 enum Kind {
     Authz(authz::Authz),
+    Buffer(Buffer),
+    Cors,
+    Fault(Arc<FaultInjection>),
     Health(HealthCheck),
+    Mutation(Arc<HeaderMutation>),
+    RateLimit(Option<Arc<LocalRateLimit>>),
 }
 
 /// What a chain comes to.
@@ -73,6 +83,11 @@ impl Chain {
             disabled: filter.disabled,
             kind: match &filter.kind {
                 FilterKind::ExtAuthz(settings) => Kind::Authz(authz::Authz::new(settings)),
+                FilterKind::Buffer(settings) => Kind::Buffer(*settings),
+                FilterKind::Cors => Kind::Cors,
+                FilterKind::Fault(settings) => Kind::Fault(settings.clone()),
+                FilterKind::HeaderMutation(settings) => Kind::Mutation(settings.clone()),
+                FilterKind::LocalRateLimit(settings) => Kind::RateLimit(settings.clone()),
                 FilterKind::HealthCheck(settings) => Kind::Health((**settings).clone()),
             },
         };
@@ -97,6 +112,14 @@ impl Chain {
                     None => Verdict::Pass,
                     Some(matched) => authz.check(number, &filter.name, asking, matched, x, client).await,
                 },
+                Kind::Buffer(settings) => small::buffer(*settings, &filter.name, asking, x, client).await,
+                Kind::Cors => cors::request(number, &filter.name, asking, x),
+                Kind::Fault(settings) => small::fault(settings, &filter.name, asking, x, client).await,
+                Kind::Mutation(settings) => {
+                    mutation::apply(asking.worker, x, Side::Request, settings, &filter.name, asking.matched);
+                    Verdict::Pass
+                }
+                Kind::RateLimit(settings) => small::rate_limit(settings.as_deref(), &filter.name, asking, x),
                 Kind::Health(settings) => health::request(settings, asking, x),
             };
             if !matches!(verdict, Verdict::Pass) {
@@ -107,16 +130,25 @@ impl Chain {
     }
 
     /// Takes a response back through them, the last one first.
-    pub(crate) fn response(&self, x: &mut Exchange) {
-        let Exchange { later, res, .. } = x;
-        for number in (0..self.filters.len()).rev() {
+    pub(crate) fn response(&self, worker: &Worker, matched: Option<&Matched<'_>>, x: &mut Exchange) {
+        let later = std::mem::take(&mut x.later);
+        for (number, filter) in self.filters.iter().enumerate().rev() {
+            if let Kind::Mutation(settings) = &filter.kind
+                && !filter.is_off(matched)
+            {
+                mutation::apply(worker, x, Side::Response, settings, &filter.name, matched);
+            }
             for how in edits::ORDER {
                 let mine = later.iter().filter(|it| it.filter == number && it.edit.how == how);
-                mine.for_each(|it| edits::apply(res, &it.edit));
+                mine.for_each(|it| edits::apply(&mut x.res, &it.edit));
             }
         }
-        later.clear();
     }
+}
+
+/// A body that no filter may hold.
+fn too_large() -> LocalReply {
+    LocalReply { body: b"Payload Too Large".to_vec(), ..LocalReply::new(413, "request_payload_too_large") }
 }
 
 impl Live {

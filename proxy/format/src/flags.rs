@@ -79,6 +79,11 @@ impl Flag {
         self.names().0
     }
 
+    /// The flag of a short name.
+    pub fn of_short(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|flag| flag.short() == name)
+    }
+
     /// As in `%RESPONSE_FLAGS_LONG%`: `NoHealthyUpstream`.
     pub const fn long(self) -> &'static str {
         self.names().1

@@ -107,10 +107,18 @@ impl<R: Record> Run<'_, R> {
                     }
                     out.extend_from_slice(if *long { flag.long() } else { flag.short() }.as_bytes());
                 }
-                !flags.is_empty()
+                if flags.is_empty() {
+                    // Always a value of its own, also where missing ones are left out.
+                    out.push(b'-');
+                }
+                true
             }
             Op::Bytes(of) => number(record.bytes(*of), out),
-            Op::Text(of) => text(record.text(*of).filter(|text| !text.is_empty()).map(str::as_bytes), out),
+            Op::Text(of) => {
+                // A reply without a body has an empty one; other names are missing when they are empty.
+                let has = |text: &&str| !text.is_empty() || *of == Text::LocalReplyBody;
+                text(record.text(*of).filter(has).map(str::as_bytes), out)
+            }
             Op::Address(of, show) => match of_record(record, *of) {
                 Some(found) => address(found, *show, out),
                 None => false,

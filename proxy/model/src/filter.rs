@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 mod authz;
 mod check;
+mod common;
 
 pub use authz::{AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, ExtAuthz, Names as HeaderNames};
 pub use check::{Allowed, Check, Decision, Denied, Edit, EditHow, decode_decision, encode_check};
+
+pub use common::{
+    Abort, Bucket, Buffer, BufferRoute, Cors, FaultInjection, HeaderMutation, LocalRateLimit, Mutation,
+    Mutations,
+};
 
 use forebay_route::HeaderMatch;
 
@@ -26,6 +32,16 @@ pub struct Filter {
 pub enum FilterKind {
     /// Asks somebody else whether the request may pass.
     ExtAuthz(Arc<ExtAuthz>),
+    /// Lets other origins in, as routes say.
+    Cors,
+    /// Waits for whole bodies.
+    Buffer(Buffer),
+    /// Hurts some requests on purpose.
+    Fault(Arc<FaultInjection>),
+    /// Refuses what is too much; `None` has no limit of its own, routes may.
+    LocalRateLimit(Option<Arc<LocalRateLimit>>),
+    /// Changes headers.
+    HeaderMutation(Arc<HeaderMutation>),
     /// Answers health checks, or lets them through to the endpoints.
     HealthCheck(Arc<HealthCheck>),
 }

@@ -1,5 +1,6 @@
 //! How a listener treats its HTTP connections. Knows nothing of protobuf or sockets.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use forebay_route::Table;
 use crate::access_log::AccessLogConfig;
 use crate::cluster::Http2;
 use crate::filter::Filter;
+use crate::local_reply::LocalReplies;
 use crate::tracing::Tracing;
 
 /// The settings of Envoy's HTTP connection manager that we have. Timeouts of zero are off.
@@ -23,6 +25,14 @@ pub struct HttpManager {
     pub filters: Vec<Filter>,
     /// Which requests are traced, and who hears of it; `None`: none.
     pub tracing: Option<Arc<Tracing>>,
+    /// What becomes of answers of the proxy's own; `None` leaves them as they are.
+    pub local_replies: Option<LocalReplies>,
+    /// Whose requests are internal when nobody else had them in between.
+    pub internal: InternalRanges,
+    /// Whether `x-forwarded-client-cert` is passed on as it came; otherwise it is dropped.
+    pub keeps_client_cert: bool,
+    /// Whether the router sets headers of its own (`x-envoy-upstream-service-time` and the like).
+    pub envoy_headers: bool,
     /// Where requests are written down.
     pub access_logs: Vec<AccessLogConfig>,
     /// What becomes of the `server` response header.
@@ -87,6 +97,26 @@ pub struct HttpManager {
     pub append_x_forwarded_port: bool,
     /// Whether `expect: 100-continue` goes on to the upstream instead of being answered here.
     pub proxy_100_continue: bool,
+}
+
+/// Address ranges.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InternalRanges(pub Vec<(IpAddr, u8)>);
+
+impl InternalRanges {
+    /// Whether an address is in one of them.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.0.iter().any(|(base, bits)| match (base.to_canonical(), ip) {
+            (IpAddr::V4(base), IpAddr::V4(ip)) => {
+                (base.to_bits() ^ ip.to_bits()).leading_zeros() >= u32::from(*bits)
+            }
+            (IpAddr::V6(base), IpAddr::V6(ip)) => {
+                (base.to_bits() ^ ip.to_bits()).leading_zeros() >= u32::from(*bits)
+            }
+            _ => false,
+        })
+    }
 }
 
 /// Which versions of HTTP a listener speaks.

@@ -10,6 +10,7 @@ mod dump;
 mod filter;
 mod http_manager;
 mod listener;
+mod local_reply;
 mod model;
 mod names;
 mod read;
@@ -25,13 +26,16 @@ pub use cluster::{
 };
 pub use dump::{Dumped, State};
 pub use filter::{
-    Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Check, Decision, Denied, Edit,
-    EditHow, ExtAuthz, Filter, FilterKind, HeaderNames, HealthCheck, decode_decision, encode_check,
+    Abort, Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Bucket, Buffer, BufferRoute,
+    Check, Cors, Decision, Denied, Edit, EditHow, ExtAuthz, FaultInjection, Filter, FilterKind,
+    HeaderMutation, HeaderNames, HealthCheck, LocalRateLimit, Mutation, Mutations, decode_decision,
+    encode_check,
 };
 pub use http_manager::{
-    Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort, Underscores,
+    Codec, EscapedSlashes, HttpManager, InternalRanges, RouteSource, ServerHeader, StripPort, Underscores,
 };
 pub use listener::{Address, FilterChain, Listener, ListenerFilters, ProxyProtocol};
+pub use local_reply::{BodyFormat, LocalReplies, Mapper, ReplyCondition};
 pub use model::Model;
 pub use read::{Invalid, Rule, loose_access_logs};
 pub use revision::Revision;

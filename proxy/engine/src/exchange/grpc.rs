@@ -10,9 +10,9 @@ pub(super) fn is_call(req: &Head) -> bool {
 }
 
 /// Turns an HTTP answer into a gRPC one; what was its body is its message now.
-pub(super) fn answer(res: &mut Head, body: &[u8]) -> &'static [u8] {
+pub(super) fn answer(res: &mut Head, status: Option<u32>, body: &[u8]) -> &'static [u8] {
     let mut digits = itoa::Buffer::new();
-    let code = digits.format(code(res.status));
+    let code = digits.format(status.unwrap_or_else(|| code(res.status)));
     res.status = 200;
     res.set(Known::ContentType.name(), b"application/grpc");
     res.set(Known::GrpcStatus.name(), code.as_bytes());
@@ -23,7 +23,7 @@ pub(super) fn answer(res: &mut Head, body: &[u8]) -> &'static [u8] {
 }
 
 /// gRPC's code for an HTTP status (grpc/doc/http-grpc-status-mapping.md).
-fn code(status: u16) -> u16 {
+fn code(status: u16) -> u32 {
     match status {
         400 => 13,
         401 => 16,
@@ -72,7 +72,7 @@ mod tests {
         let mut head = Head::default();
         head.status = 503;
         head.push(b"content-type", b"text/plain");
-        assert!(answer(&mut head, "50% of \u{fc}\n".as_bytes()).is_empty());
+        assert!(answer(&mut head, None, "50% of \u{fc}\n".as_bytes()).is_empty());
         assert_eq!((head.status, head.get(b"grpc-status")), (200, Some(&b"14"[..])));
         assert_eq!(head.get(b"grpc-message"), Some(&b"50%25 of %C3%BC%0A"[..]));
         assert_eq!(head.get(b"content-type"), Some(&b"application/grpc"[..]));

@@ -34,7 +34,7 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    fn of(self, x: &mut Exchange) -> &mut Head {
+    pub(crate) fn of(self, x: &mut Exchange) -> &mut Head {
         match self {
             Side::Request => &mut x.req,
             Side::Response => &mut x.res,

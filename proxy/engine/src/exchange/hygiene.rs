@@ -6,8 +6,8 @@ use forebay_http::{Head, Known};
 use forebay_model::{EscapedSlashes, StripPort, Underscores};
 use forebay_route::{Forward, HostRewrite, Matched, Split};
 
-use super::headers;
 use super::state::{Exchange, Peer, View};
+use super::{forwarding, headers};
 use crate::conn::Listening;
 use crate::fault::Fault;
 use crate::worker::Worker;
@@ -28,19 +28,7 @@ pub(crate) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
     if x.asked.expects_continue {
         x.req.remove_known(Known::Expect);
     }
-    if manager.use_remote_address {
-        if !manager.skip_xff_append {
-            x.req.append_to(Known::XForwardedFor, peer.text.as_bytes());
-        }
-        if manager.xff_trusted_hops == 0 || !x.req.has(Known::XForwardedProto) {
-            x.req.set(b"x-forwarded-proto", x.req.scheme.as_str().as_bytes());
-        }
-    } else if !x.req.has(Known::XForwardedProto) {
-        x.req.push(b"x-forwarded-proto", x.req.scheme.as_str().as_bytes());
-    }
-    if manager.generate_request_id && !x.req.has(Known::XRequestId) {
-        x.req.push(b"x-request-id", &request_id(worker));
-    }
+    forwarding::request(worker, on, peer, x);
     Ok(())
 }
 
@@ -122,27 +110,13 @@ fn underscores(req: &mut Head, action: Underscores) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A random UUID, version 4. Not a secret: it correlates logs.
-fn request_id(worker: &Worker) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let (mut hi, mut lo) = (worker.rng.next_u64(), worker.rng.next_u64());
-    hi = hi & !0xf000 | 0x4000;
-    lo = lo & !(3 << 62) | 1 << 63;
-    let mut out = [b'-'; 36];
-    let mut nibbles = (0..16).rev().map(|i| hi >> (4 * i)).chain((0..16).rev().map(|i| lo >> (4 * i)));
-    for (i, slot) in out.iter_mut().enumerate() {
-        if !matches!(i, 8 | 13 | 18 | 23)
-            && let Some(n) = nibbles.next()
-            && let Some(digit) = HEX.get((n & 15) as usize)
-        {
-            *slot = *digit;
-        }
+/// Host and path as the route wants them upstream, and what the upstream is told of it where it is told anything.
+pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forward: &Forward, tells: bool) {
+    if tells && let Some(timeout) = forward.timeout {
+        let mut digits = itoa::Buffer::new();
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        req.set(b"x-envoy-expected-rq-timeout-ms", digits.format(millis).as_bytes());
     }
-    out
-}
-
-/// Host and path as the route wants them upstream.
-pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forward: &Forward) {
     let host = match (&split.host_rewrite, &forward.host_rewrite) {
         (Some(host), _) => Some(host.as_bytes().to_vec()),
         (None, Some(HostRewrite::Literal(host))) => Some(host.as_bytes().to_vec()),
@@ -150,13 +124,29 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
         (None, None) => None,
     };
     if let Some(host) = host {
+        if tells {
+            let before = req.authority().to_vec();
+            req.set(b"x-envoy-original-host", &before);
+        }
         req.set_authority(&host);
     }
     if forward.path_rewrite.is_some()
         && let Some(path) = matched.route.rewritten_path(req.path())
     {
+        if tells {
+            let before = req.path().to_vec();
+            req.set(b"x-envoy-original-path", &before);
+        }
         req.set_path(&path);
     }
+}
+
+/// `x-envoy-upstream-service-time`: milliseconds from the request's end to the response's head.
+pub(crate) fn service_time(x: &mut Exchange) {
+    let sent = x.times.request_end.or(x.times.sent).unwrap_or_default();
+    let took = x.times.first_byte.unwrap_or(sent).saturating_sub(sent) / 1000;
+    let mut digits = itoa::Buffer::new();
+    x.res.set(b"x-envoy-upstream-service-time", digits.format(took).as_bytes());
 }
 
 /// The response's head as the client gets it.
@@ -165,15 +155,21 @@ pub(crate) fn response(worker: &Worker, on: &Listening, matched: Option<&Matched
     if let Some(matched) = matched {
         headers::response(worker, x, matched);
     }
+    finish(worker, on, matched, x);
+}
+
+/// What every response gets last, wherever it comes from.
+pub(crate) fn finish(worker: &Worker, on: &Listening, matched: Option<&Matched<'_>>, x: &mut Exchange) {
     let http = on.http();
     if let Some(chain) = &http.filters {
-        chain.response(x);
+        chain.response(worker, matched, x);
     }
     http.server_header(&mut x.res);
     if !x.res.has(Known::Date) {
         let date = worker.date.now(&worker.clock);
         x.res.push(b"date", &date);
     }
+    forwarding::response(&http.manager, x);
     timing_header(worker, x);
 }
 

@@ -11,7 +11,7 @@ use forebay_telemetry::log::Flag;
 
 use super::client::Client;
 use super::state::Exchange;
-use super::{After, grpc, hygiene, record, relay};
+use super::{After, grpc, headers, hygiene, mapping, record, relay};
 use crate::fault::Fault;
 use crate::filters::apply_edit;
 use crate::worker::Worker;
@@ -23,6 +23,8 @@ pub(crate) struct LocalReply {
     pub(crate) details: &'static str,
     /// Text, unless the headers say otherwise.
     pub(crate) body: Vec<u8>,
+    /// gRPC's status for a gRPC client, where it is not the one of the HTTP status.
+    pub(crate) grpc: Option<u32>,
     /// Of one name there are those of this list and no others.
     pub(crate) headers: Vec<Edit>,
 }
@@ -30,7 +32,7 @@ pub(crate) struct LocalReply {
 impl LocalReply {
     /// A status without a body.
     pub(crate) fn new(status: u16, details: &'static str) -> Self {
-        Self { status, flag: None, details, body: Vec::new(), headers: Vec::new() }
+        Self { status, flag: None, details, body: Vec::new(), grpc: None, headers: Vec::new() }
     }
 }
 
@@ -57,6 +59,7 @@ pub(super) async fn reply<C: Client>(
     for edit in &reply.headers {
         apply_edit(&mut x.res, &Edit { how: EditHow::Add, ..edit.clone() });
     }
+    x.grpc_status = reply.grpc;
     answer(worker, x, client, &reply.body, matched).await
 }
 
@@ -166,11 +169,20 @@ async fn answer<C: Client>(
     matched: Option<&Matched<'_>>,
 ) -> After {
     let on = x.open.as_ref().map(|(_, on)| on.clone());
-    let body = if grpc::is_call(&x.req) { grpc::answer(&mut x.res, body) } else { body };
-    x.status = x.res.status;
     x.res.version = Version::H11;
+    if let Some(matched) = matched {
+        headers::response(worker, x, matched);
+    }
+    let http = on.as_ref().map(|on| on.http());
+    let written = match http.as_ref().and_then(|http| http.manager.local_replies.as_ref()) {
+        Some(replies) => mapping::rewrite(worker, x, replies, body),
+        None => Cow::Borrowed(body),
+    };
+    let body =
+        if grpc::is_call(&x.req) { grpc::answer(&mut x.res, x.grpc_status, &written) } else { &*written };
+    x.status = x.res.status;
     if let Some(on) = &on {
-        hygiene::response(worker, on, matched, x);
+        hygiene::finish(worker, on, matched, x);
     }
     // A body that was announced and not read would be taken for the next request.
     let keep = x.asked.keep_alive && client.has_read_all() && !x.sends_away(worker);

@@ -8,11 +8,13 @@ mod attempt;
 mod client;
 mod connection;
 mod counts;
+mod forwarding;
 mod grpc;
 mod headers;
 mod hygiene;
 mod limits;
 mod local;
+mod mapping;
 mod place;
 mod record;
 mod relay;
@@ -37,7 +39,7 @@ use forebay_telemetry::{ClusterTime, Http, HttpStats};
 pub(crate) use admit::Watch;
 pub(crate) use client::Client;
 pub(crate) use connection::{Line, own as own_connection};
-pub(crate) use headers::value as header_value;
+pub(crate) use headers::{Side, apply as apply_headers, value as header_value};
 pub(crate) use local::LocalReply;
 pub(crate) use state::{Asked, Exchange, Peer, View};
 pub(crate) use upload::HeldBody;
@@ -147,7 +149,7 @@ async fn routed<C: Client>(
             wishes::sanitize(x);
             let wishes = wishes::clocks(x, forward);
             headers::request(worker, x, matched);
-            hygiene::rewrite(&mut x.req, matched, split, forward);
+            hygiene::rewrite(&mut x.req, matched, split, forward, on.http().manager.envoy_headers);
             forward_to(worker, on, state, matched, forward, &wishes, x, client).await
         }
     }

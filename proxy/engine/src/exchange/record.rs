@@ -148,6 +148,7 @@ impl Record for Line<'_> {
             Text::DownstreamTlsCipher => Some(self.x.secure.as_ref()?.cipher),
             Text::TraceId => self.x.trace.as_ref().map(|trace| trace.id()),
             Text::SpanId => self.x.trace.as_ref().map(|trace| trace.span_id()),
+            Text::LocalReplyBody => Some(self.x.local_body.as_str()),
             _ => None,
         }
     }

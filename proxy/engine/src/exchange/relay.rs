@@ -41,6 +41,9 @@ pub(super) async fn response<C: Client>(
     if x.res.status == 101 {
         return Box::pin(tunnel::run(worker, on, matched, x, client, answered)).await;
     }
+    if on.http().manager.envoy_headers {
+        hygiene::service_time(x);
+    }
     hygiene::response(worker, on, Some(matched), x);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = match answered.tried.framing {

@@ -55,6 +55,12 @@ pub(crate) struct Exchange {
     pub(crate) upgrade: Vec<u8>,
     /// The beginning of the request's body, read ahead for filters; it goes upstream before the rest.
     pub(crate) held: Vec<u8>,
+    /// The body of an answer of the proxy's own, while it is being formatted.
+    pub(crate) local_body: String,
+    /// What a gRPC client is told instead of the status that goes with HTTP's.
+    pub(crate) grpc_status: Option<u32>,
+    /// Whether the response repeats the request's id.
+    pub(crate) tells_request_id: bool,
     /// What filters want done to the response's head.
     pub(crate) later: Vec<Later>,
     pub(crate) redirect_to: Option<Vec<u8>>,
@@ -74,8 +80,10 @@ pub(crate) struct Exchange {
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) cluster: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
+    /// The client, as far as it can be trusted.
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
+    /// The peer of its connection.
     pub(crate) direct: Option<SocketAddr>,
     pub(crate) secure: Option<Rc<Secure>>,
     /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
@@ -114,6 +122,9 @@ impl Exchange {
             asked: Asked::default(),
             upgrade: Vec::new(),
             held: Vec::new(),
+            local_body: String::new(),
+            grpc_status: None,
+            tells_request_id: false,
             later: Vec::new(),
             redirect_to: None,
             clocks: Clocks::default(),
@@ -152,6 +163,8 @@ impl Exchange {
         (self.bytes_in, self.bytes_out, self.attempts) = (0, 0, 0);
         (self.upstream, self.cluster, self.route) = (None, None, None);
         self.remote = Some(peer.remote);
+        self.tells_request_id = false;
+        self.grpc_status = None;
         self.local = Some(peer.local);
         self.direct = Some(peer.direct);
         if peer.secure.is_some() {

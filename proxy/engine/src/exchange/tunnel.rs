@@ -30,7 +30,7 @@ pub(super) async fn run<C: Client>(
     headers::response(worker, x, matched);
     let http = on.http();
     if let Some(chain) = &http.filters {
-        chain.response(x);
+        chain.response(worker, Some(matched), x);
     }
     x.res.push(b"connection", b"upgrade");
     x.res.push(b"upgrade", &protocol);

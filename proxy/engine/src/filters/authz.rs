@@ -125,10 +125,7 @@ impl Authz {
         }
         let AuthzBody { most, allow_partial, as_bytes } = wanted;
         match hold(most as usize, asking, x, client).await {
-            Ok(Held::Part) if !allow_partial => Err(Verdict::Reply(LocalReply {
-                body: b"Payload Too Large".to_vec(),
-                ..LocalReply::new(413, "request_payload_too_large")
-            })),
+            Ok(Held::Part) if !allow_partial => Err(Verdict::Reply(super::too_large())),
             Ok(held) => Ok(Some(Shown { as_bytes, partial: held == Held::Part })),
             Err(fault) => Err(Verdict::Fault(fault)),
         }

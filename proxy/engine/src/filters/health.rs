@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use forebay_model::HealthCheck;
+use forebay_model::{Edit, EditHow, HealthCheck};
 use forebay_telemetry::log::Flag;
 
 use super::{Asking, Verdict};
@@ -17,6 +17,11 @@ pub(super) fn request(settings: &HealthCheck, asking: &Asking<'_>, x: &Exchange)
     if asking.worker.failing.load(Ordering::Relaxed) {
         return Verdict::Reply(LocalReply {
             flag: Some(Flag::FailedLocalHealthCheck),
+            headers: vec![Edit {
+                name: "x-envoy-immediate-health-check-fail".to_owned(),
+                value: b"true".to_vec(),
+                how: EditHow::Add,
+            }],
             ..LocalReply::new(503, "health_check_failed")
         });
     }

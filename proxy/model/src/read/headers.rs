@@ -42,7 +42,7 @@ pub(crate) fn adds(
     Ok(adds)
 }
 
-fn add(
+pub(crate) fn add(
     at: &At<'_>,
     option: &core::HeaderValueOption,
     names: &mut Names,
@@ -107,7 +107,7 @@ fn removes(at: &At<'_>, list: &[String], names: &mut Names) -> Result<Vec<Arc<st
 
 /// A header that may be changed by name, in lower case: a token, and neither `host` nor a pseudo header, which only
 /// rewriting may touch.
-fn header_name(at: &At<'_>, name: &str, names: &mut Names) -> Result<Arc<str>, Invalid> {
+pub(crate) fn header_name(at: &At<'_>, name: &str, names: &mut Names) -> Result<Arc<str>, Invalid> {
     let lower = name.to_ascii_lowercase();
     if !is_token(&lower) || lower == "host" {
         return Err(at.refuse(Rule::BadHeaderName(name.to_owned())));

@@ -13,11 +13,14 @@ use super::fields::fields;
 use super::filters::filters;
 use super::http_options::{common, http1, http2};
 use super::invalid::{Invalid, Rule};
+use super::local_reply::local_replies;
 use super::route_action::upgrade;
 use super::route_config::inline;
-use super::scalar::{choice, duration, flag, number, off};
+use super::scalar::{choice, duration, each, flag, number, off};
 use super::tracing::tracing as read_tracing;
-use crate::http_manager::{Codec, EscapedSlashes, HttpManager, RouteSource, ServerHeader, StripPort};
+use crate::http_manager::{
+    Codec, EscapedSlashes, HttpManager, InternalRanges, RouteSource, ServerHeader, StripPort,
+};
 use crate::names::Names;
 
 /// Envoy's default for a stream on which nothing moves.
@@ -56,7 +59,8 @@ pub(crate) fn http_manager(
             preserve_external_request_id, always_set_request_id_in_response, proxy_100_continue, upgrade_configs,
             normalize_path, merge_slashes, path_with_escaped_slashes_action, strip_matching_host_port,
             strip_trailing_host_dot, append_x_forwarded_port, route_specifier, strip_port_mode,
-            add_proxy_protocol_connection_state, tracing,
+            add_proxy_protocol_connection_state, tracing, forward_client_cert_details, internal_address_config,
+            local_reply_config,
         ],
         harmless: [
             // HTTP/3 is never negotiated here.
@@ -64,22 +68,22 @@ pub(crate) fn http_manager(
             // When a drain or a flush happens is ours to choose.
             drain_timeout_jitter, stream_flush_timeout, http1_safe_max_connection_duration,
             access_log_flush_interval, flush_access_log_on_new_request, access_log_options,
-            // `x-forwarded-client-cert` exists only with client certificates; without, it is always dropped.
-            forward_client_cert_details, set_current_client_cert_details, forward_client_cert_matcher,
+            // What is said of a client certificate needs one; without, the header is dropped or passed on as it came.
+            set_current_client_cert_details, forward_client_cert_matcher,
             // What is broken closes an HTTP/1 connection and resets an HTTP/2 stream.
             stream_error_on_invalid_http_message,
             append_local_overload, forward_proto_config,
         ],
         refused: [
             scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
-            internal_address_config, represent_ipv4_remote_address_as_ipv4_mapped_ipv6, request_id_extension,
-            local_reply_config, path_normalization_options, proxy_status_config, typed_header_validation_config,
+            represent_ipv4_remote_address_as_ipv4_mapped_ipv6, request_id_extension,
+            path_normalization_options, proxy_status_config, typed_header_validation_config,
         ],
     });
     off(at.field("add_user_agent"), add_user_agent)?;
     // No PROXY header is read here, so there is no state of one to add.
     let _ = add_proxy_protocol_connection_state;
-    let filters = filters(&at.field("http_filters"), http_filters, names)?;
+    let (filters, envoy_headers) = filters(&at.field("http_filters"), http_filters, names)?;
     let (source, routes) = route_source(at, route_specifier, names)?;
     let common = common(&at.field("common_http_protocol_options"), common_http_protocol_options)?;
     let http1 = http1(&at.field("http_protocol_options"), http_protocol_options)?;
@@ -89,6 +93,13 @@ pub(crate) fn http_manager(
         routes: source,
         filters,
         tracing: read_tracing(at, tracing, names)?,
+        local_replies: local_replies(&at.field("local_reply_config"), local_reply_config, names)?,
+        internal: internal(&at.field("internal_address_config"), internal_address_config)?,
+        keeps_client_cert: keeps_client_cert(
+            at.field("forward_client_cert_details"),
+            *forward_client_cert_details,
+        )?,
+        envoy_headers,
         access_logs: access_logs(&at.field("access_log"), access_log, names)?,
         server_header: server_header(
             at.field("server_header_transformation"),
@@ -138,6 +149,36 @@ pub(crate) fn http_manager(
         proxy_100_continue: *proxy_100_continue,
     };
     Ok((manager, routes))
+}
+
+/// Without a client certificate all other values come to the same: the header is an outsider's and is dropped.
+fn keeps_client_cert(at: At<'_>, value: i32) -> Result<bool, Invalid> {
+    use pb::http_connection_manager::ForwardClientCertDetails as Details;
+    let details: Details = choice(at, value)?;
+    Ok(details == Details::AlwaysForwardOnly)
+}
+
+/// Whose requests are internal: nobody's unless it is said, as in Envoy since 1.33.
+fn internal(
+    at: &At<'_>,
+    config: &Option<pb::http_connection_manager::InternalAddressConfig>,
+) -> Result<InternalRanges, Invalid> {
+    let Some(config) = config else { return Ok(InternalRanges::default()) };
+    fields!(at, config => pb::http_connection_manager::InternalAddressConfig {
+        read: [cidr_ranges],
+        // Nobody comes over a Unix socket.
+        harmless: [unix_sockets],
+        refused: [],
+    });
+    let ranges = each(&at.field("cidr_ranges"), cidr_ranges, |at, range| {
+        let ip: std::net::IpAddr = range.address_prefix.parse().map_err(|_| {
+            at.field("address_prefix").refuse(Rule::NotAnAddress(range.address_prefix.clone()))
+        })?;
+        let most = if ip.is_ipv4() { 32 } else { 128 };
+        let bits = number(at.field("prefix_len"), &range.prefix_len, 0..=most)?.unwrap_or(0);
+        Ok((ip, u8::try_from(bits).unwrap_or(u8::MAX)))
+    })?;
+    Ok(InternalRanges(ranges))
 }
 
 fn some_text(text: &str) -> Option<Arc<str>> {

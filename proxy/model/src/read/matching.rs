@@ -2,7 +2,7 @@
 
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_proto::envoy::r#type::matcher::v3 as matcher;
-use forebay_proto::envoy::r#type::v3::fractional_percent::DenominatorType;
+use forebay_proto::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use forebay_route::{
     Fraction, HeaderKey, HeaderMatch, HeaderRule, PathMatch, PathRule, Pattern, QueryMatch, QueryRule,
     RouteMatch, TextMatch, TextRule,
@@ -172,11 +172,18 @@ pub(crate) fn fraction(
     at: &At<'_>,
     message: &forebay_proto::envoy::config::core::v3::RuntimeFractionalPercent,
 ) -> Result<Fraction, Invalid> {
-    let Some(share) = &message.default_value else { return Err(at.missing("default_value")) };
-    let denominator = match choice(at.field("denominator"), share.denominator)? {
+    match &message.default_value {
+        Some(percent) => share(at, percent),
+        None => Err(at.missing("default_value")),
+    }
+}
+
+/// Reads a share of requests.
+pub(crate) fn share(at: &At<'_>, percent: &FractionalPercent) -> Result<Fraction, Invalid> {
+    let denominator = match choice(at.field("denominator"), percent.denominator)? {
         DenominatorType::Hundred => 100,
         DenominatorType::TenThousand => 10_000,
         DenominatorType::Million => 1_000_000,
     };
-    Ok(Fraction { numerator: share.numerator, denominator })
+    Ok(Fraction { numerator: percent.numerator, denominator })
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use forebay_proto::Any;
 use forebay_proto::envoy::config::route::v3::FilterConfig;
-use forebay_proto::envoy::extensions::filters::http::ext_authz::v3::ExtAuthzPerRoute;
+use forebay_proto::envoy::extensions::filters::http::{
+    buffer::v3::BufferPerRoute, cors::v3::CorsPolicy, ext_authz::v3::ExtAuthzPerRoute, fault::v3::HttpFault,
+    header_mutation::v3::HeaderMutationPerRoute, local_ratelimit::v3::LocalRateLimit,
+};
 use forebay_route::{Override, PerFilter, Told};
 
 use super::any::{is, unknown, unpack};
 use super::at::At;
-use super::filters::authz;
+use super::filters::{authz, rate_limit, small};
 use super::invalid::Invalid;
 use crate::names::Names;
 
@@ -61,8 +64,26 @@ struct Read(Option<Arc<dyn Told>>);
 /// The settings; `None` if nobody knows their type.
 fn told(at: &At<'_>, any: &Any, names: &mut Names) -> Result<Option<Read>, Invalid> {
     if is::<ExtAuthzPerRoute>(any) {
-        let told = authz::per_route(at, &unpack(at, any)?, names)?;
-        return Ok(Some(Read(told.map(|told| Arc::new(told) as Arc<dyn Told>))));
+        return said(authz::per_route(at, &unpack(at, any)?, names)?);
+    }
+    if is::<HeaderMutationPerRoute>(any) {
+        return said(Some(small::mutation_per_route(at, &unpack(at, any)?, names)?));
+    }
+    if is::<CorsPolicy>(any) {
+        return said(Some(small::cors_policy(at, &unpack(at, any)?, names)?));
+    }
+    if is::<BufferPerRoute>(any) {
+        return said(small::buffer_per_route(at, &unpack(at, any)?)?);
+    }
+    if is::<HttpFault>(any) {
+        return said(Some(small::http_fault(at, &unpack(at, any)?, names)?));
+    }
+    if is::<LocalRateLimit>(any) {
+        return said(rate_limit::local_rate_limit(at, &unpack(at, any)?, names)?);
     }
     Ok(None)
+}
+
+fn said<T: Told>(told: Option<T>) -> Result<Option<Read>, Invalid> {
+    Ok(Some(Read(told.map(|told| Arc::new(told) as Arc<dyn Told>))))
 }

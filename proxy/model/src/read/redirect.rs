@@ -1,11 +1,13 @@
 //! `route.v3.RedirectAction` and `DirectResponseAction`: what the proxy answers itself.
 
-use forebay_proto::envoy::config::core::v3 as core;
+use std::borrow::Cow;
+
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_proto::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use forebay_route::{Direct, PathRewrite, Redirect, RedirectPath, RegexRewrite};
 
 use super::at::At;
+use super::data_source::bytes;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
 use super::scalar::choice;
@@ -70,7 +72,6 @@ pub(crate) fn regex_rewrite(at: &At<'_>, message: &RegexMatchAndSubstitute) -> R
 
 /// Reads an answer of the proxy's own; its body may have `limit` bytes.
 pub(crate) fn direct(at: &At<'_>, message: &pb::DirectResponseAction, limit: u32) -> Result<Direct, Invalid> {
-    use core::data_source::Specifier::{InlineBytes, InlineString};
     fields!(at, message => pb::DirectResponseAction {
         read: [status, body],
         harmless: [],
@@ -82,15 +83,13 @@ pub(crate) fn direct(at: &At<'_>, message: &pb::DirectResponseAction, limit: u32
         _ => return Err(at.field("status").refuse(Rule::NotAStatus(*status))),
     };
     let at = at.field("body");
-    let body: &[u8] = match body.as_ref().and_then(|source| source.specifier.as_ref()) {
-        None => &[],
-        Some(InlineString(text)) => text.as_bytes(),
-        Some(InlineBytes(bytes)) => bytes,
-        Some(other) => return Err(at.unsupported(other)),
+    let body = match body {
+        Some(source) if source.specifier.is_some() => bytes(&at, source)?,
+        _ => Cow::Borrowed(&[][..]),
     };
     if body.len() > limit as usize {
         let value = i64::try_from(body.len()).unwrap_or(i64::MAX);
         return Err(at.refuse(Rule::OutOfRange { value, min: 0, max: limit.into() }));
     }
-    Ok(Direct { status, body: body.into() })
+    Ok(Direct { status, body: (&*body).into() })
 }
