@@ -47,7 +47,7 @@ async def lockstep(args, home: pathlib.Path) -> int:
         from . import ads
 
         files = [file for file in files if not file.words.get("static_only")]
-        start = ads.Ads(args.by, home)
+        start = ads.Ads(args.by)
     certificates = Certificates(home / "certificates")
     # An address of our own for each side, so that both may use the same ports, and runs may overlap.
     network = f"127.{1 + os.getpid() % 250}"

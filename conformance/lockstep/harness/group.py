@@ -74,7 +74,7 @@ async def _start(files, sides, admin, start):
             resources.add(file)
         program = Program(side.kind, side.ip, admin, side.home, mark)
         programs.append(program)
-        bootstrap = static(resources, side.ip, admin) if start is None else await start(side, resources, admin, mark)
+        bootstrap = static(resources, side.ip, admin) if start is None else await start(side, resources, admin)
         try:
             await program.start(bootstrap)
             refused.append("")
