@@ -229,7 +229,8 @@ def told_shape(told):
     if len(parent) == 55:
         parent = (parent[3:35] if parent[3:35] == CALLER[3:35] else "new", "new span", parent[-2:])
     reason = (seen["x-request-id"] or "")[14:15]
-    return status, parent, seen["tracestate"], seen["baggage"], reason
+    # Envoy sends an empty tracestate where there is none; forebay sends none.
+    return status, parent, seen["tracestate"] or None, seen["baggage"], reason
 
 
 def span_shape(span, spans):

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{Drain, Shared, explain};
 
+mod certificates;
 mod clusters;
 mod dump;
 mod memory;
@@ -76,7 +77,9 @@ impl Provider for Admin {
     }
 
     fn certificates(&self) -> Vec<Certificate> {
-        Vec::new()
+        // The model's lock is not held while certificates are read.
+        let dumped = self.shared.model().dump();
+        certificates::of(&dumped)
     }
 
     fn unready(&self) -> Vec<Unready> {

@@ -95,8 +95,11 @@ fn model(s: &Shared, all: &mut Snapshot) {
         managers.extend(super::dump::managers(listener));
     }
     let listeners = model.listeners().count() as u64;
+    let dumped = model.dump();
     let (mut warming_clusters, mut warming_listeners) = (0, 0);
-    for dumped in model.dump() {
+    // The lock of the model is not held while names are written.
+    drop(model);
+    for dumped in &dumped {
         if let Standing::Warming(_) = dumped.state {
             match dumped.type_url {
                 type_url::LISTENER => warming_listeners += 1,
@@ -104,8 +107,8 @@ fn model(s: &Shared, all: &mut Snapshot) {
             }
         }
     }
-    // The lock of the model is not held while names are written.
-    drop(model);
+    let days = super::certificates::first_to_expire(&super::certificates::of(&dumped)).unwrap_or(0);
+    all.push(None, "server.days_until_first_cert_expiring", Kind::Gauge, days);
     for (name, value) in [
         ("cluster_manager.active_clusters", active),
         ("cluster_manager.warming_clusters", warming_clusters),

@@ -30,8 +30,8 @@ pub fn decide(sampling: Sampling, request_id: &[u8], asks: bool, forced: bool) -
     let Some(number) = number(request_id) else { return Reason::No };
     let mut reason = match request_id.get(REASON) {
         Some(b'9') => Reason::Sampled,
-        Some(b'a') => Reason::Client,
-        Some(b'b') => Reason::Service,
+        Some(b'a') => Reason::Service,
+        Some(b'b') => Reason::Client,
         _ => Reason::No,
     };
     if reason == Reason::No {
@@ -57,8 +57,8 @@ pub fn mark(request_id: &mut [u8], reason: Reason) {
         *place = match reason {
             Reason::No => b'4',
             Reason::Sampled => b'9',
-            Reason::Client => b'a',
-            Reason::Service => b'b',
+            Reason::Service => b'a',
+            Reason::Client => b'b',
         };
     }
 }
@@ -116,6 +116,10 @@ mod tests {
         assert_eq!(id, b"125f7a56-52cb-9d7c-8b9c-b5b0d3ea7d2c");
         let none = Sampling { random: 0, ..ALL };
         assert_eq!(decide(none, &id, false, false), Reason::Sampled, "the hop before has decided");
+        for (reason, digit) in [(Reason::Service, b'a'), (Reason::Client, b'b')] {
+            mark(&mut id, reason);
+            assert_eq!((id[14], decide(none, &id, false, false)), (digit, reason), "as Envoy 1.40 wrote it");
+        }
         mark(&mut id, Reason::No);
         assert_eq!(id, ID);
         let mut other = b"garbage".to_vec();
