@@ -20,6 +20,9 @@ const MOST: usize = 2048;
 /// Where the chain says nothing: a client that takes longer is gone or means harm. Envoy would wait for ever.
 const LONGEST: Duration = Duration::from_secs(15);
 
+/// The alert for clients that know no version we speak (RFC 8446, 6.2).
+const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
+
 /// Shakes hands; `None` where that came to nothing, which has been counted.
 pub(super) async fn server(
     worker: &Rc<Worker>,
@@ -36,6 +39,12 @@ pub(super) async fn server(
     }
     worker.handshakes.set(worker.handshakes.get() + 1);
     let _one = Closing(|| worker.handshakes.set(worker.handshakes.get() - 1));
+    if (1..0x0303).contains(&hello.newest) {
+        // The library would miss an extension first, and call it by another name.
+        stats.inc(Listener::SslConnectionError);
+        let _ = stream.try_write(&PROTOCOL_VERSION);
+        return None;
+    }
     let session = chain.tls.as_ref()?.session(hello).ok()?;
     let mut tls = TlsStream::new(stream, session.into(), first);
     let limit = if chain.handshake_timeout.is_zero() { LONGEST } else { chain.handshake_timeout };

@@ -154,7 +154,14 @@ fn versions_and_ciphers_are_the_chains_own() {
     );
     let refused = agreed(&[&version::TLS13]).unwrap_err().to_string();
     assert!(refused.contains("ProtocolVersion"), "the alert says it: {refused}");
-    until("it is counted", || counted(&world, "ssl.connection_error") == 1);
+    let mut ancient = world.connect();
+    // TLS 1.1, one cipher, and the name.
+    let name = b"\0\0\0\x0b\0\x09\0\0\x06a.test";
+    let hello = [&b"\x03\x02"[..], &[7; 32], b"\0\0\x02\x00\x2f\x01\0\0\x0f", name].concat();
+    let length = hello.len() as u8;
+    ancient.send([&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat());
+    assert_eq!(ancient.rest().unwrap(), [21, 3, 1, 0, 2, 2, 70], "protocol_version, as by Envoy");
+    until("both are counted", || counted(&world, "ssl.connection_error") == 2);
     assert_eq!(counted(&world, "ssl.versions.TLSv1.2"), 1);
 }
 

@@ -19,6 +19,8 @@ pub struct Hello {
     pub server_name: Option<Box<str>>,
     /// The protocols it offers (ALPN), the one it likes best first.
     pub alpn: Vec<Box<[u8]>>,
+    /// The newest version it offers, as on the wire: 0x0303 is TLS 1.2. 0 if it said none.
+    pub newest: u16,
 }
 
 /// 16 KiB, as Envoy's inspector: a ClientHello with several post-quantum key shares has 3.
@@ -29,6 +31,7 @@ pub const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
+const SUPPORTED_VERSIONS: u16 = 43;
 
 /// Looks at the bytes a client has sent so far.
 pub fn look(bytes: &[u8]) -> Look {
@@ -80,11 +83,11 @@ fn message(bytes: &[u8]) -> Result<Option<Vec<u8>>, NoTls> {
 
 fn body(hello: &[u8]) -> Option<Hello> {
     let mut read = Reader(hello);
-    read.take(2 + 32)?;
+    let mut found = Hello { newest: read.number()?, ..Hello::default() };
+    read.take(32)?;
     read.short()?;
     read.long()?;
     read.short()?;
-    let mut found = Hello::default();
     if read.0.is_empty() {
         return Some(found);
     }
@@ -107,6 +110,14 @@ fn body(hello: &[u8]) -> Option<Hello> {
                 let mut protocols = Reader(content.long()?);
                 while !protocols.0.is_empty() {
                     found.alpn.push(protocols.short()?.into());
+                }
+            }
+            SUPPORTED_VERSIONS => {
+                let mut versions = Reader(content.short()?);
+                while !versions.0.is_empty() {
+                    // Grease (RFC 8701) is larger than any version, and none.
+                    found.newest =
+                        found.newest.max(Some(versions.number()?).filter(|v| v >> 8 == 3).unwrap_or(0));
                 }
             }
             _ => {}
