@@ -69,10 +69,16 @@ fn what_is_no_hello_is_known_by_its_first_wrong_byte() {
     assert_eq!(look(b"\x16\x03\x01\xff\xff"), Look::NotTls, "a record that is too long");
     assert_eq!(look(b"\x16\x03\x01\x00\x04\x02"), Look::NotTls, "a ServerHello");
     assert_eq!(look(b"\x16\x03\x01\x00\x04\x01\x01\x00\x00"), Look::NotTls, "a hello of 64 KiB");
-    let mut cut = hello("a.test", &[]);
-    let extensions = cut.len() - 20;
-    cut[extensions..].fill(0xff);
-    assert_eq!(look(&cut), Look::NotTls, "lengths that lie");
+    let lie = |extensions: u8| {
+        // TLS 1.1, one cipher, and the name `a.test` in a list of extensions that says it is so long.
+        let name = b"\0\0\0\x0b\0\x09\0\0\x06a.test";
+        let said = [&b"\x03\x02"[..], &[7; 32], b"\0\0\x02\x00\x2f\x01\0\0", &[extensions], name].concat();
+        let length = said.len() as u8;
+        look(&[&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &said].concat())
+    };
+    assert!(matches!(lie(15), Look::Hello(hello) if hello.newest == 0x0302 && hello.server_name.is_some()));
+    assert_eq!(lie(16), Look::NotTls, "a length that lies");
+    assert_eq!(lie(14), Look::NotTls, "a length that lies");
 }
 
 proptest! {
