@@ -15,7 +15,7 @@ use crate::world::{Gateway, ask, bootstrap};
 #[tokio::test]
 async fn a_graceful_drain_serves_everybody_tells_them_to_go_and_then_closes() {
     let mut plane = Plane::start().await;
-    let words = ["--drain-time-s", "3", "--drain-strategy", "immediate"];
+    let words = ["--drain-time-s", "3", "--drain-strategy", "immediate", "--concurrency", "1"];
     let mut gateway = Gateway::start(&bootstrap(plane.address), &words).await;
     let mut stream = plane.stream().await;
     settle(&mut stream, vec![answering("a")]).await;
@@ -25,6 +25,8 @@ async fn a_graceful_drain_serves_everybody_tells_them_to_go_and_then_closes() {
     assert!(!before.closes());
 
     assert_eq!(gateway.admin("POST", "/drain_listeners?graceful").await.text(), "OK\n");
+    let told = async || ask(at, "GET", "a.test", "/").await.header("connection") == Some("close");
+    until("the worker knows of the drain", told).await;
     // The one that idled is answered and told to go; so is a new one; configuration goes on.
     let last = idle.get("a.test", "/").await.unwrap();
     assert_eq!((last.text(), last.header("connection")), ("a", Some("close")));

@@ -92,7 +92,7 @@ async fn routes_to_a_cluster_that_is_on_its_way_are_held_and_nothing_else_is() {
     let nonce = stream.send("2", &[checked]);
     assert_eq!(stream.answer(&nonce).await, ("2".to_owned(), None), "held, not refused");
     assert_eq!(ask(at, "GET", "late.test", "/").await.status, 404);
-    assert!(gateway.admin("GET", "/config_dump").await.text().contains("waits for clusters late"));
+    assert!(gateway.admin("GET", "/init_dump").await.text().contains("waits for clusters late"));
 
     let cluster = Cluster { name: "late".to_owned(), ..Cluster::default() };
     let nonce = stream.send("2", &[cluster]);

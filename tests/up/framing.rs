@@ -54,7 +54,7 @@ const MALFORMED: &[(&str, &str, u16)] = &[
         404,
     ),
     ("a method that is none", "G@T / HTTP/1.1\r\nHost: hello.default.localhost\r\n\r\n", 400),
-    ("a version that is none", "GET / HTTP/3.7\r\nHost: hello.default.localhost\r\n\r\n", 400),
+    ("a version that is none", "GET / HTTP/3.7\r\nHost: hello.default.localhost\r\n\r\n", 426),
     ("no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", 400),
 ];
 

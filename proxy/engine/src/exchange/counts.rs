@@ -8,10 +8,7 @@ pub(super) fn why(stats: &HttpStats, flags: Flags, details: &str) {
     if flags.is_empty() {
         return;
     }
-    match details {
-        "request_overall_timeout" => stats.inc(Http::DownstreamRqTimeout),
-        "stream_idle_timeout" => stats.inc(Http::DownstreamRqIdleTimeout),
-        "max_duration_timeout" => stats.inc(Http::DownstreamRqMaxDurationReached),
-        _ => {}
+    if details == "stream_idle_timeout" {
+        stats.inc(Http::DownstreamRqIdleTimeout);
     }
 }

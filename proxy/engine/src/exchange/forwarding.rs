@@ -56,6 +56,7 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
         x.remote = Some(SocketAddr::new(ip, 0));
     }
     sanitize(&mut x.req, manager, origin);
+    x.internal = origin.internal;
     if origin.internal {
         x.req.push(b"x-envoy-internal", b"true");
         x.tells_request_id = x.req.get(b"x-envoy-force-trace").is_some();
@@ -152,10 +153,7 @@ const CLIENT_CERT: &[u8] = b"x-forwarded-client-cert";
 
 fn sanitize(req: &mut Head, manager: &HttpManager, origin: Origin) {
     // One look at the names first: an ordinary request has none of them.
-    let has_any = req.iter().any(|(name, _, known)| {
-        known == Known::Other && (name.starts_with(b"x-envoy-") || name == CLIENT_CERT)
-    });
-    if !has_any {
+    if !req.iter().any(|(name, ..)| name.starts_with(b"x-envoy-") || name == CLIENT_CERT) {
         return;
     }
     req.remove(b"x-envoy-internal");

@@ -73,6 +73,10 @@ pub(super) async fn fault<C: Client>(
     matched: Option<&Matched<'_>>,
 ) -> After {
     let reply = fault.reply();
+    if matches!(fault, Fault::StreamLate | Fault::StreamLateRequest) {
+        // DEADLINE_EXCEEDED, whatever the HTTP status would be called.
+        x.grpc_status = Some(4);
+    }
     if let Some(flag) = reply.flag {
         x.flags.set(flag);
     }

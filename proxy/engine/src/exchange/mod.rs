@@ -146,7 +146,6 @@ async fn routed<C: Client>(
                 on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);
                 return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None, Some(matched)).await;
             }
-            wishes::sanitize(x);
             let wishes = wishes::clocks(x, forward);
             headers::request(worker, x, matched);
             hygiene::rewrite(&mut x.req, matched, split, forward, on.http().manager.envoy_headers);
@@ -221,7 +220,6 @@ async fn forward_to<C: Client>(
 /// What a fault of the listener's own clocks counts as.
 fn count(stats: &HttpStats, fault: Fault) {
     match fault {
-        Fault::Idle | Fault::IdleRequest => stats.inc(Http::DownstreamRqIdleTimeout),
         Fault::HeadersLate => stats.inc(Http::DownstreamRqHeaderTimeout),
         Fault::RequestLate => stats.inc(Http::DownstreamRqTimeout),
         Fault::StreamLate | Fault::StreamLateRequest => stats.inc(Http::DownstreamRqMaxDurationReached),

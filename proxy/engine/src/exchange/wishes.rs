@@ -8,19 +8,6 @@ use forebay_route::{Forward, GrpcClock, GrpcTimeout};
 
 use super::state::Exchange;
 
-/// The headers by which a request asks for anything. None of them goes upstream.
-const ASKING: [Known; 9] = [
-    Known::EnvoyExpectedRqTimeout,
-    Known::EnvoyHedge,
-    Known::EnvoyMaxRetries,
-    Known::EnvoyPerTryTimeout,
-    Known::EnvoyRetriableHeaderNames,
-    Known::EnvoyRetriableStatusCodes,
-    Known::EnvoyRetryGrpcOn,
-    Known::EnvoyRetryOn,
-    Known::EnvoyRqTimeout,
-];
-
 /// The clocks of a request's tries.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wishes {
@@ -32,13 +19,6 @@ pub(crate) struct Wishes {
     pub(super) stream: Option<Duration>,
     /// Whether `grpc-timeout` tells the upstream what was made of it.
     tells_grpc: bool,
-}
-
-/// Drops what an outsider asks for. Before the route's header operations, which may ask in its place.
-pub(super) fn sanitize(x: &mut Exchange) {
-    if !x.internal {
-        ASKING.into_iter().for_each(|known| x.req.remove_known(known));
-    }
 }
 
 /// The clocks that the route and the request want; like Envoy before the route's header operations.

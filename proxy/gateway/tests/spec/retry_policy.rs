@@ -236,7 +236,11 @@ fn an_outsider_cannot_ask_for_tries() {
     client.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{asking}\r\n"));
     assert_eq!(client.response().status, 503);
     let request = backend.request();
-    assert!(!request.head.contains("x-envoy-"), "{}", request.head);
+    assert!(
+        ["retry-on", "max-retries", "upstream-rq-timeout"].iter().all(|name| !request.head.contains(name)),
+        "{}",
+        request.head
+    );
 }
 
 #[test]
@@ -249,7 +253,7 @@ fn a_route_may_ask_by_headers_that_it_adds() {
     ];
     let world = to(&[backend.address]).host("*", vec![route]).start();
     assert_eq!(world.connect().get("/").status, 200);
-    assert!(backend.requests().iter().all(|request| !request.head.contains("x-envoy-")));
+    assert!(backend.requests().iter().all(|request| !request.head.contains("retr")));
 }
 
 #[test]

@@ -159,10 +159,17 @@ pub fn parse_response(
     Ok(Some((len, ResponseMeta { framing, keep_alive })))
 }
 
+/// Whether a request line names a version at all: behind a blank in the target stands none.
+fn names_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
+    words.nth(2).is_some_and(|version| version.starts_with(b"HTTP/"))
+}
+
 fn reject(bytes: &[u8], e: httparse::Error) -> Reject {
     match e {
         httparse::Error::TooManyHeaders => Reject::TooManyHeaders,
-        httparse::Error::Version => Reject::Version,
+        httparse::Error::Version if names_version(bytes) => Reject::Version,
         httparse::Error::NewLine => Reject::BareLineEnd,
         // httparse names the token, not the line end, where a bare CR stands inside a line.
         _ if bytes.windows(2).any(|w| matches!(w, [b'\r', b] if *b != b'\n')) => Reject::BareLineEnd,

@@ -77,6 +77,7 @@ fn ambiguous_or_malformed_requests_are_refused_by_rule() {
         ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Fragment),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Connect),
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".into(), Reject::Version),
+        ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Malformed),
         ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Malformed),
     ] {
         assert_eq!(request(&text), Err(why), "{text:?}");
