@@ -54,7 +54,7 @@ const MALFORMED: &[(&str, &str, u16)] = &[
         404,
     ),
     ("a method that is none", "G@T / HTTP/1.1\r\nHost: hello.default.localhost\r\n\r\n", 400),
-    ("a version that is none", "GET / HTTP/3.7\r\nHost: hello.default.localhost\r\n\r\n", 400),
+    ("a version that is none", "GET / HTTP/3.7\r\nHost: hello.default.localhost\r\n\r\n", 426),
     ("no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", 400),
 ];
 
@@ -77,7 +77,7 @@ async fn malformed_requests_get_the_status_that_says_so() {
     let mut wrong = Vec::new();
     for (what, request, status) in MALFORMED {
         // Framing is intact where only the path is wrong: the connection lives on, as with Envoy.
-        let closes = *status == 400 && !what.contains("NUL");
+        let closes = matches!(status, 400 | 426) && !what.contains("NUL");
         check(&forebay, what, request, *status, closes, &mut wrong).await;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
