@@ -99,7 +99,17 @@ fn banned_crates_stay_out() {
     for banned in BANNED {
         // The lock file also names what no feature turns on, so cargo is asked who builds it.
         let tree = Command::new(env!("CARGO"))
-            .args(["tree", "--workspace", "--offline", "--target", "all", "--edges", "all", "--invert", banned])
+            .args([
+                "tree",
+                "--workspace",
+                "--offline",
+                "--target",
+                "all",
+                "--edges",
+                "all",
+                "--invert",
+                banned,
+            ])
             .current_dir(root())
             .output()
             .unwrap();

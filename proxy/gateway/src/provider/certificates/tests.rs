@@ -47,7 +47,10 @@ fn a_certificate_is_shown_as_envoy_does() {
     assert_eq!(all.len(), 1);
     let shown = &all[0].chain[0];
     assert_eq!((shown.path.as_str(), shown.serial.as_str()), ("<inline>", "abc"));
-    assert_eq!((&shown.dns[..], &shown.addresses[..]), (&["a.example".to_owned()][..], &["10.0.0.1".to_owned()][..]));
+    assert_eq!(
+        (&shown.dns[..], &shown.addresses[..]),
+        (&["a.example".to_owned()][..], &["10.0.0.1".to_owned()][..])
+    );
     assert_eq!(shown.valid_from, "2024-01-01T00:00:00Z");
     assert_eq!(shown.expires, "3000-01-02T00:00:00Z");
     assert!(first_to_expire(&all).unwrap() > 300_000);
