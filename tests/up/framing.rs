@@ -77,7 +77,7 @@ async fn malformed_requests_get_the_status_that_says_so() {
     let mut wrong = Vec::new();
     for (what, request, status) in MALFORMED {
         // Framing is intact where only the path is wrong: the connection lives on, as with Envoy.
-        let closes = *status == 400 && !what.contains("NUL");
+        let closes = matches!(status, 400 | 426) && !what.contains("NUL");
         check(&forebay, what, request, *status, closes, &mut wrong).await;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
