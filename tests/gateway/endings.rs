@@ -15,7 +15,7 @@ use crate::world::{Gateway, ask, bootstrap};
 #[tokio::test]
 async fn a_graceful_drain_serves_everybody_tells_them_to_go_and_then_closes() {
     let mut plane = Plane::start().await;
-    let words = ["--drain-time-s", "3", "--drain-strategy", "immediate", "--concurrency", "1"];
+    let words = ["--drain-time-s", "3", "--drain-strategy", "immediate"];
     let mut gateway = Gateway::start(&bootstrap(plane.address), &words).await;
     let mut stream = plane.stream().await;
     settle(&mut stream, vec![answering("a")]).await;
