@@ -26,6 +26,7 @@ DRILLS = [
     "rollouts",
     "replica_killed",
     "h2_clients",
+    "tls_clients",
     "wrk_clients",
     "syscalls",
     "five_thousand_services",
