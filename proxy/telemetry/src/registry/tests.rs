@@ -101,7 +101,7 @@ fn more_kinds_of_codes_than_there_is_room_for_are_counted_by_class() {
 
 #[test]
 fn a_used_cluster_costs_about_a_kilobyte_a_worker() {
-    assert!(size_of::<<Cluster as Scope>::Block>() <= 640, "{}", size_of::<<Cluster as Scope>::Block>());
+    assert!(size_of::<<Cluster as Scope>::Block>() <= 768, "{}", size_of::<<Cluster as Scope>::Block>());
 }
 
 #[test]
