@@ -25,9 +25,12 @@ class Usage:
         threading.Thread(target=self.sample, daemon=True).start()
 
     def find(self):
-        for path in places.STATE.glob("pods/*/*.pid"):
-            if self.pattern.search(path.parent.name):
-                self.note(f"{path.parent.name}/{path.stem}", path)
+        try:
+            for path in places.STATE.glob("pods/*/*.pid"):
+                if self.pattern.search(path.parent.name):
+                    self.note(f"{path.parent.name}/{path.stem}", path)
+        except OSError:
+            pass  # a pod went while its folder was read; the next look finds the others
         for path in places.STATE.glob("*.pid"):
             self.note("cluster/" + path.stem, path)
 
