@@ -1,5 +1,5 @@
-//! What a request's own `x-envoy-` headers ask for, and what it is told by them in turn. Owns who may ask: what the proxy
-//! trusts, or what the route itself added. Knows no tries.
+//! What a request's own `x-envoy-` headers ask for, and what it is told by them in turn. Those of an outsider are gone by now
+//! (`forwarding`); what is left is a trusted client's, or the route itself added it. Knows no tries.
 
 use std::time::Duration;
 
