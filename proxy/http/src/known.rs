@@ -60,6 +60,13 @@ known! {
     EnvoyRqTimeout = b"x-envoy-upstream-rq-timeout-ms",
     KProxyRequest = b"k-proxy-request",
     KNetworkProbe = b"k-network-probe",
+    KNetworkHash = b"k-network-hash",
+    KKubeletProbe = b"k-kubelet-probe",
+    KOriginalHost = b"k-original-host",
+    ServingRevision = b"knative-serving-revision",
+    ServingNamespace = b"knative-serving-namespace",
+    Forwarded = b"forwarded",
+    XForwardedHost = b"x-forwarded-host",
 }
 
 impl Known {

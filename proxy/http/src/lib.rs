@@ -11,6 +11,7 @@
 //! repeated Host.
 
 pub mod buf;
+mod client;
 pub mod h1;
 pub mod h2;
 pub mod head;
@@ -19,6 +20,7 @@ mod leg;
 pub mod path;
 
 pub use buf::{Buf, Pool};
+pub use client::Client;
 pub use head::{Head, Scheme, Version, tokens};
 pub use known::Known;
 pub use leg::{Flow, Piece, Sink, Source, Up, Wrong};

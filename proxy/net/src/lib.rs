@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod clock;
+mod date;
 pub mod drain;
 pub mod limits;
 pub mod listener;
@@ -14,6 +15,7 @@ mod wheel;
 
 pub use accept::{Accepted, Acceptor, Refused};
 pub use clock::{Clock, Micros};
+pub use date::DateLine;
 pub use drain::{Drain, Guard, Phase, Plan, Ramp, WorkerDrain};
 pub use limits::{Limit, Slot};
 pub use listener::{BindError, Bound, Options};

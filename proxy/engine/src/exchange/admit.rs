@@ -13,7 +13,7 @@ use forebay_http::h1::Gone;
 use forebay_net::Timeout;
 use forebay_telemetry::{Cluster, ClusterTime};
 
-use super::client::Client;
+use super::Client;
 use super::state::Exchange;
 use crate::config::ClusterState;
 use crate::fault::Fault;

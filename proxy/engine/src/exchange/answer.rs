@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use forebay_http::h1::{BodyError, Framing, HeadError, Limits};
 use forebay_http::{Head, Up};
 
+use super::Client;
 use super::admit::Watch;
 use super::attempt::h2_fault;
-use super::client::Client;
 use super::state::Exchange;
 use super::upload::Upload;
 use crate::fault::Fault;

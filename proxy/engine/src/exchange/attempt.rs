@@ -11,8 +11,8 @@ use forebay_model::Cluster as Target;
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{OnShared, Tie};
 
+use super::Client;
 use super::answer::until_head;
-use super::client::Client;
 use super::connection::{Line, Wanted, connection};
 use super::limits::{Hold, Priority};
 use super::state::Exchange;

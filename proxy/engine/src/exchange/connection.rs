@@ -15,8 +15,8 @@ use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
 use h2::client::SendRequest;
 
+use super::Client;
 use super::admit::Watch;
-use super::client::Client;
 use super::limits::{Hold, Priority};
 use super::speaks_h2;
 use super::state::Exchange;

@@ -9,7 +9,7 @@ use forebay_model::{Edit, EditHow, Revision};
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
 
-use super::client::Client;
+use super::Client;
 use super::state::Exchange;
 use super::{After, grpc, headers, hygiene, mapping, record, relay};
 use crate::fault::Fault;

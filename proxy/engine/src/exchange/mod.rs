@@ -5,7 +5,6 @@ mod admit;
 mod again;
 mod answer;
 mod attempt;
-mod client;
 mod connection;
 mod counts;
 mod forwarding;
@@ -37,8 +36,8 @@ use forebay_route::{Forward, Matched, Picked};
 use forebay_telemetry::{ClusterTime, Http, HttpStats};
 
 pub(crate) use admit::Watch;
-pub(crate) use client::Client;
 pub(crate) use connection::{Line, own as own_connection};
+pub(crate) use forebay_http::Client;
 pub(crate) use headers::{Side, apply as apply_headers, value as header_value};
 pub(crate) use local::LocalReply;
 pub(crate) use state::{Asked, Exchange, Peer, View};

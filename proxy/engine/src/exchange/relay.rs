@@ -13,8 +13,8 @@ use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
 use forebay_telemetry::{Cluster, Http};
 
+use super::Client;
 use super::attempt::Tried;
-use super::client::Client;
 use super::state::Exchange;
 use super::{After, Answered, hygiene, record, tunnel};
 use crate::conn::Listening;

@@ -14,10 +14,10 @@ use forebay_route::Forward;
 use forebay_telemetry::Cluster;
 
 use super::Answered;
+use super::Client;
 use super::admit::{Watch, admit};
 use super::again::{Again, Verdict};
 use super::attempt::{Failed, attempt};
-use super::client::Client;
 use super::connection::Wanted;
 use super::limits::{Hold, Priority};
 use super::place::place;

@@ -9,7 +9,7 @@ use forebay_net::{Guard, Phase};
 use forebay_route::Matched;
 use forebay_telemetry::Http;
 
-use super::client::Client;
+use super::Client;
 use super::state::Exchange;
 use super::{After, Answered, headers, record, relay, websocket};
 use crate::conn::Listening;

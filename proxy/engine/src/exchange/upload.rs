@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use forebay_http::h1::{BodyError, Framing};
 use forebay_http::{Flow, Head, Piece, Source, Up, Wrong};
 
-use super::client::Client;
+use super::Client;
 
 /// A buffer larger than this is not kept for the next exchange.
 const SPARE: usize = 64 * 1024;

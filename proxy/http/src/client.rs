@@ -3,12 +3,13 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use forebay_http::h1::{Framing, Gone, Leg, Persist};
-use forebay_http::h2::ServerStream;
-use forebay_http::{Head, Sink, Source, Version};
+use crate::h1::{Framing, Gone, Leg, Persist};
+use crate::h2::ServerStream;
+use crate::head::{Head, Version};
+use crate::leg::{Sink, Source};
 
 /// A client whose request is being served.
-pub(crate) trait Client: Source + Sink {
+pub trait Client: Source + Sink {
     /// Begins the response. `framing` is what HTTP/1.1 would need; `persist` is meaningless in HTTP/2.
     fn respond(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) -> io::Result<()>;
     /// Sends an interim response.
