@@ -89,7 +89,13 @@ pub fn read(sources: &[Source<'_>], identity: &Identity) -> Result<Bootstrap, Pr
         .within(name));
     }
     let (statics, dynamics) = (merged.static_resources.take(), merged.dynamic_resources.take());
-    let statics = statics.unwrap_or_default();
+    let mut statics = statics.unwrap_or_default();
+    for (index, listener) in statics.listeners.iter_mut().enumerate() {
+        // Envoy gives such a one a random UUID; a name that says where it stands serves a reader of logs better.
+        if listener.name.is_empty() {
+            listener.name = format!("static_resources.listeners[{index}]");
+        }
+    }
     let mut node = merged.node.take().unwrap_or_default();
     stream::identify(&mut node, identity);
     let found = options::read(&merged, &mut warnings).and_then(|found| {

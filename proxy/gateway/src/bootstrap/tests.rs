@@ -36,6 +36,15 @@ fn kouriers_bootstrap_is_understood() {
 }
 
 #[test]
+fn a_listener_without_a_name_gets_one() {
+    let text = "static_resources:\n  listeners:\n  - address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n    filter_chains:\n    - filters:\n      - name: x\n        typed_config:\n          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager\n          stat_prefix: a\n          route_config: {}\n          http_filters:\n          - name: r\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}\n";
+    let bootstrap = parse(text).unwrap();
+    let listener =
+        forebay_proto::envoy::config::listener::v3::Listener::decode(bootstrap.listeners[0].value.as_slice());
+    assert_eq!(listener.unwrap().name, "static_resources.listeners[0]");
+}
+
+#[test]
 fn the_command_line_says_who_it_is() {
     let identity = Identity { node: "n".into(), cluster: String::new(), zone: "z".into() };
     let bootstrap = read(&[Source { name: "b", text: KOURIER }], &identity).unwrap();
