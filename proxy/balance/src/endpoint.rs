@@ -14,6 +14,8 @@ use crate::tally::{Event, Tally};
 /// a new one.
 pub struct Endpoint {
     pub address: SocketAddr,
+    /// What it is called, if anything, for those who name it to itself.
+    pub hostname: Option<Arc<str>>,
     /// Unique in this process's life.
     pub id: u64,
     /// Bits 0-31: requests in flight. Bits 32-61: those of them that hold a gate's permit. Bit 62: draining. Bit 63: retired.
@@ -24,10 +26,16 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn new(address: SocketAddr) -> Arc<Self> {
+        Self::named(address, None)
+    }
+
+    /// One that is called something.
+    pub fn named(address: SocketAddr, hostname: Option<Arc<str>>) -> Arc<Self> {
         /// Written and read here only.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { address, id, state: CachePadded::new(AtomicU64::new(0)), tally: Tally::default() })
+        let state = CachePadded::new(AtomicU64::new(0));
+        Arc::new(Self { address, hostname, id, state, tally: Tally::default() })
     }
 
     /// Counts something that happened here.

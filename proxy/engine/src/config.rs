@@ -72,11 +72,23 @@ enum Slot {
     Used(Rc<ClusterState>),
 }
 
+impl Slot {
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Slot::Empty => None,
+            Slot::Unused(cluster) => Some(cluster.config.name.clone()),
+            Slot::Used(state) => Some(state.now().config.name.clone()),
+        }
+    }
+}
+
 /// The mirror.
 #[derive(Default)]
 pub(crate) struct Config {
     clusters: RefCell<Vec<Slot>>,
     tables: RefCell<HashMap<Arc<str>, Rc<Table>, foldhash::fast::FixedState>>,
+    /// Clusters by name, from the first request on that names its cluster itself; without such routes it is never made.
+    names: RefCell<Option<HashMap<Arc<str>, ClusterIx, foldhash::fast::FixedState>>>,
 }
 
 impl Config {
@@ -94,6 +106,22 @@ impl Config {
                 Some(state)
             }
         }
+    }
+
+    /// The cluster of a name that a request brought.
+    pub(crate) fn cluster_called(&self, name: &[u8]) -> Option<Rc<ClusterState>> {
+        let name = std::str::from_utf8(name).ok()?;
+        let ix = {
+            let mut names = self.names.borrow_mut();
+            let names = names.get_or_insert_with(|| {
+                let clusters = self.clusters.borrow();
+                let named =
+                    clusters.iter().zip(0..).filter_map(|(slot, at)| Some((slot.name()?, ClusterIx(at))));
+                named.collect()
+            });
+            *names.get(name)?
+        };
+        self.cluster(ix)
     }
 
     /// The table of a name.
@@ -118,6 +146,10 @@ impl Config {
             clusters.resize_with(at + 1, Slot::default);
         }
         let Some(slot) = clusters.get_mut(at) else { return Vec::new() };
+        if let Some(names) = self.names.borrow_mut().as_mut() {
+            slot.name().map(|name| names.remove(&name));
+            cluster.map(|new| names.insert(new.config.name.clone(), ix));
+        }
         let (Slot::Used(state), Some(new)) = (&*slot, cluster) else {
             let before =
                 std::mem::replace(slot, cluster.map_or(Slot::Empty, |new| Slot::Unused(new.clone())));

@@ -22,8 +22,8 @@ pub enum Fault {
     RequestLate,
     /// No virtual host or no route matches.
     NoRoute,
-    /// The route names a cluster that is not there.
-    NoCluster,
+    /// The route names a cluster that is not there; the route's status for that.
+    NoCluster(u16),
     /// The cluster has no endpoint that may be chosen.
     NoEndpoint,
     /// A circuit breaker is open.
@@ -127,7 +127,7 @@ impl Fault {
                 Reply { close: true, ..reply(408, None, "request_overall_timeout", "request timeout") }
             }
             Fault::NoRoute => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
-            Fault::NoCluster => reply(503, Some(Flag::NoClusterFound), "cluster_not_found", ""),
+            Fault::NoCluster(status) => reply(status, Some(Flag::NoClusterFound), "cluster_not_found", ""),
             Fault::NoEndpoint => Reply {
                 retry_after: Some(1),
                 ..reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream")
@@ -153,20 +153,17 @@ impl Fault {
                 retry_after: Some(5),
                 ..reply(504, Some(Flag::UpstreamRequestTimeout), "forebay_wait_timeout", "waited too long")
             },
-            Fault::UpstreamTls(failure) => {
-                let (details, body) = match failure {
-                    Failure::Untrusted | Failure::WrongName => (
-                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end}",
-                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|CERTIFICATE_VERIFY_FAILED:TLS_error_end",
-                    ),
-                    Failure::Broken | Failure::Protocol | Failure::NoCertificate => (
-                        "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|HANDSHAKE_FAILED:TLS_error_end}",
-                        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|HANDSHAKE_FAILED:TLS_error_end",
-                    ),
-                };
-                let flag = Some(Flag::UpstreamConnectionFailure);
-                Reply { retry: Retry::Safe, retry_after: Some(1), ..reply(503, flag, details, body) }
-            }
+            // What was wrong is told by the exchange, which knows it.
+            Fault::UpstreamTls(_) => Reply {
+                retry: Retry::Safe,
+                retry_after: Some(1),
+                ..reply(
+                    503,
+                    Some(Flag::UpstreamConnectionFailure),
+                    "upstream_reset_before_response_started{remote_connection_failure}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+                )
+            },
             Fault::ConnectFailed => Reply {
                 retry: Retry::Safe,
                 retry_after: Some(1),

@@ -57,11 +57,13 @@ async fn resolve(shared: Arc<Shared>, cluster: Arc<str>, dns: Dns) {
             }
         }
         // Without any answer the cluster is there all the same, as in Envoy: its requests are told that nobody is behind it.
-        let mut all: Vec<SocketAddr> = known.iter().flatten().copied().collect();
+        let named = dns.hosts.iter().zip(&known);
+        let mut all: Vec<(SocketAddr, Arc<str>)> =
+            named.flat_map(|(host, found)| found.iter().map(|at| (*at, host.name.clone()))).collect();
         // Resolvers shuffle their answers; the same addresses in another order are no change. LOGICAL_DNS, which uses the
         // first, stays with its address that way for as long as it is there.
         all.sort_unstable();
-        all.dedup();
+        all.dedup_by_key(|(address, _)| *address);
         let applied = shared.model().resolved(&cluster, &all, Instant::now());
         let _ = subscriber::publish(&shared, applied);
         tokio::time::sleep(dns.refresh.max(SHORTEST)).await;

@@ -82,7 +82,11 @@ fn follow(
     let Picked::Forward { forward, .. } = matched.action else { return };
     for split in forward.clusters.splits() {
         let Some(cluster) = model.cluster(&split.name) else {
-            lines.push(format!("  cluster {}: does not exist; answer: 503 (cluster_not_found)", split.name));
+            lines.push(format!(
+                "  cluster {}: does not exist; answer: {} (cluster_not_found)",
+                split.name,
+                forward.no_cluster_status()
+            ));
             continue;
         };
         let list = cluster.endpoints.list();

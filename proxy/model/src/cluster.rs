@@ -137,6 +137,8 @@ pub struct DnsHost {
     pub host: Arc<str>,
     /// The port, which DNS does not say.
     pub port: u16,
+    /// What its addresses are called, for routes that call them so as well.
+    pub name: Arc<str>,
 }
 
 /// Envoy's `DnsLookupFamily`.

@@ -55,6 +55,12 @@ pub struct Rare {
     pub count_to_client: bool,
     /// Bytes of a request's body that may be kept for another try; `None` = as many as a connection may buffer.
     pub buffer_limit: Option<u64>,
+    /// The request header (lower-case name) that names the cluster; [`Forward::clusters`] is then [`Weighted::nowhere`].
+    pub cluster_header: Option<Arc<str>>,
+    /// The status where the cluster is not there; `None` = 503.
+    pub no_cluster_status: Option<u16>,
+    /// Whether a host that is rewritten is told in `x-forwarded-host`.
+    pub forwarded_host: bool,
 }
 
 /// How `grpc-timeout` is obeyed.
@@ -90,6 +96,16 @@ impl Forward {
             retry: None,
             rare: None,
         }
+    }
+
+    /// The request header that names the cluster, where one does.
+    pub fn cluster_header(&self) -> Option<&str> {
+        self.rare.as_ref()?.cluster_header.as_deref()
+    }
+
+    /// The status of an answer to a request whose cluster is not there.
+    pub fn no_cluster_status(&self) -> u16 {
+        self.rare.as_ref().and_then(|rare| rare.no_cluster_status).unwrap_or(503)
     }
 
     /// What this route says of an upgrade; `None` = nothing, the listener decides.

@@ -20,6 +20,10 @@ impl Table {
         };
         let cut = if self.settings().ignore_port { ", its port ignored" } else { "" };
         let mut lines = vec![format!("host {authority:?}{cut}: virtual host {} by {via}", host.name)];
+        if host.require_tls.is_broken_by(req) {
+            lines.push("it is served by https only: redirects with 301".into());
+            return lines;
+        }
         let path = self.path_to_match(req);
         for (at, route) in host.routes.iter().enumerate() {
             match route.matcher.check(req, path, rng) {
@@ -48,6 +52,7 @@ fn outcome<R: RequestView + ?Sized>(route: &Route, req: &R) -> String {
     match &route.action {
         Action::Direct(direct) => format!("answers {} itself", direct.status),
         Action::Forward(forward) => match forward.clusters.splits() {
+            [] => format!("goes to the cluster that {} names", forward.cluster_header().unwrap_or_default()),
             [only] => format!("goes to cluster {}", only.name),
             splits => {
                 let shares: Vec<String> = splits

@@ -42,5 +42,5 @@ pub use retry::{Reset, ResetFormat, ResetHeader, Retry, RetryOn};
 pub use rewrite::{HostRewrite, PathRewrite, RegexRewrite};
 pub use table::{Built, Conflict, Matched, Picked, Settings, Table};
 pub use text::{TextMatch, TextRule};
-pub use virtual_host::{Route, VirtualHost};
+pub use virtual_host::{RequireTls, Route, VirtualHost};
 pub use weighted::{ClusterIx, InvalidWeights, Split, Weighted};

@@ -39,6 +39,8 @@ impl PathRewrite {
 /// How the upstream `:authority` is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRewrite {
+    /// The name of the endpoint that is chosen; the host stays when it has none.
+    Endpoint,
     /// The value of a request header (lower-case name); the host stays when it is missing.
     Header(Arc<str>),
     /// Always this.
@@ -51,6 +53,8 @@ impl HostRewrite {
     /// The new host; `None` = it stays.
     pub fn apply<'a, R: RequestView + ?Sized>(&'a self, req: &'a R) -> Option<Cow<'a, [u8]>> {
         match self {
+            // Nobody knows yet which endpoint it will be.
+            Self::Endpoint => None,
             Self::Header(name) => req.header(name).filter(|value| !value.is_empty()).map(Cow::Borrowed),
             Self::Literal(host) => Some(Cow::Borrowed(host.as_bytes())),
             Self::Path(rewrite) => Some(Cow::Owned(rewrite.replace_all(without_query(req.path())))),

@@ -2,7 +2,7 @@
 //! where it came from.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::RandomState;
 use forebay_base::rng::Rng;
@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::action::{Action, Direct, Forward};
 use crate::domain::{Domains, Via};
 use crate::headers::HeaderOps;
+use crate::matcher::{PathRule, RouteMatch};
 use crate::per_filter::{Override, PerFilter};
 use crate::redirect::{self, Redirect};
 use crate::request::RequestView;
@@ -75,7 +76,13 @@ pub struct Matched<'t> {
 #[derive(Debug, Clone, Copy)]
 pub enum Picked<'t> {
     Direct(&'t Direct),
-    Forward { cluster: ClusterIx, split: &'t Split, forward: &'t Forward },
+    Forward {
+        cluster: ClusterIx,
+        split: &'t Split,
+        forward: &'t Forward,
+    },
+    /// Told to come by https: its host wants nothing else, and no route, header operation or filter setting has a say.
+    Https,
     Redirect(&'t Redirect),
 }
 
@@ -84,10 +91,12 @@ impl<'t> Matched<'t> {
     pub fn header_levels(&self) -> impl Iterator<Item = &'t HeaderOps> + use<'t> {
         let split = match self.action {
             Picked::Forward { split, .. } => &split.headers,
-            Picked::Direct(_) | Picked::Redirect(_) => &NO_HEADERS,
+            Picked::Direct(_) | Picked::Redirect(_) | Picked::Https => &NO_HEADERS,
         };
         let mut levels = [split, &self.route.headers, &self.virtual_host.headers, &self.table.headers];
-        if self.table.most_specific_headers_win {
+        if matches!(self.action, Picked::Https) {
+            levels = [&NO_HEADERS; 4];
+        } else if self.table.most_specific_headers_win {
             levels.reverse();
         }
         levels.into_iter().filter(|level| !level.is_empty())
@@ -99,11 +108,13 @@ impl<'t> Matched<'t> {
     pub fn told(&self, filter: &str) -> impl Iterator<Item = &'t Override> {
         let split = match self.action {
             Picked::Forward { split, .. } => &split.filters,
-            Picked::Direct(_) | Picked::Redirect(_) => &NO_FILTERS,
+            Picked::Direct(_) | Picked::Redirect(_) | Picked::Https => &NO_FILTERS,
         };
-        [split, &self.route.filters, &self.virtual_host.filters, &self.table.filters]
-            .into_iter()
-            .filter_map(move |level| level.get(filter))
+        let levels = match self.action {
+            Picked::Https => [&NO_FILTERS; 4],
+            _ => [split, &self.route.filters, &self.virtual_host.filters, &self.table.filters],
+        };
+        levels.into_iter().filter_map(move |level| level.get(filter))
     }
 }
 
@@ -202,6 +213,10 @@ impl Table {
     #[inline]
     pub fn lookup<R: RequestView + ?Sized>(&self, req: &R, rng: &Rng) -> Option<Matched<'_>> {
         let (virtual_host, _) = self.host(req.authority())?;
+        if virtual_host.require_tls.is_broken_by(req) {
+            let action = Picked::Https;
+            return Some(Matched { table: &self.settings, virtual_host, route: &NO_ROUTE, action });
+        }
         let route = virtual_host.route(req, self.path_to_match(req), rng)?;
         let action = match &route.action {
             Action::Direct(direct) => Picked::Direct(direct),
@@ -275,6 +290,14 @@ impl Table {
 const HOST: usize = 256;
 
 static NO_HEADERS: HeaderOps = HeaderOps::NONE;
+/// What a request matches that has to come by https first.
+static NO_ROUTE: LazyLock<Route> = LazyLock::new(|| Route {
+    name: "".into(),
+    matcher: RouteMatch::path(PathRule::Prefix("".into())),
+    headers: HeaderOps::NONE,
+    filters: PerFilter::NONE,
+    action: Action::Redirect(Redirect::to_https()),
+});
 /// What filters are told by a split that is not there.
 static NO_FILTERS: PerFilter = PerFilter::NONE;
 

@@ -24,6 +24,31 @@ pub struct VirtualHost {
     pub headers: HeaderOps,
     /// What filters are told for all routes.
     pub filters: PerFilter,
+    /// Whose requests have to have come by https.
+    pub require_tls: RequireTls,
+}
+
+/// Whose requests have to have come by https; others are told to come that way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequireTls {
+    #[default]
+    Nobody,
+    /// All but those from inside.
+    Outsiders,
+    Everybody,
+}
+
+impl RequireTls {
+    /// Whether this request came in another way than it has to. How it came is what `x-forwarded-proto` says.
+    #[inline]
+    pub(crate) fn is_broken_by<R: RequestView + ?Sized>(self, req: &R) -> bool {
+        match self {
+            Self::Nobody => false,
+            _ if req.header("x-forwarded-proto") == Some(b"https") => false,
+            Self::Outsiders => req.header("x-envoy-internal") != Some(b"true"),
+            Self::Everybody => true,
+        }
+    }
 }
 
 impl VirtualHost {
@@ -36,7 +61,14 @@ impl VirtualHost {
         // A route is half a KiB, and a list that was collected has room for four.
         routes.shrink_to_fit();
         let domains = domains.into_iter().map(|domain| domain.as_ref().to_ascii_lowercase().into()).collect();
-        Self { name: name.into(), domains, routes, headers, filters: PerFilter::NONE }
+        Self {
+            name: name.into(),
+            domains,
+            routes,
+            headers,
+            filters: PerFilter::NONE,
+            require_tls: RequireTls::Nobody,
+        }
     }
 
     /// The first route that matches.

@@ -1,6 +1,6 @@
 //! Clusters by weight. Knows a cluster only by its index.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use forebay_base::rng::Rng;
 
@@ -69,6 +69,11 @@ impl Weighted {
         Self { splits: Box::new([Split::new(cluster, name, 1)]), total: 1 }
     }
 
+    /// Nothing to draw from: the request itself says where it goes ([`Rare::cluster_header`](crate::Rare)).
+    pub fn nowhere() -> Self {
+        Self { splits: Box::default(), total: 1 }
+    }
+
     /// In the order given.
     pub fn splits(&self) -> &[Split] {
         &self.splits
@@ -85,6 +90,9 @@ impl Weighted {
         if let [only] = &*self.splits {
             return only;
         }
+        if self.splits.is_empty() {
+            return &NOWHERE;
+        }
         let mut left = rng.below(self.total);
         for split in &self.splits {
             if left < split.weight {
@@ -95,6 +103,9 @@ impl Weighted {
         unreachable!("a number below the sum of weights falls into one of them")
     }
 }
+
+/// What is drawn from nothing: a cluster that there is not.
+static NOWHERE: LazyLock<Split> = LazyLock::new(|| Split::new(ClusterIx(u32::MAX), "", 1));
 
 /// Why weights cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -115,6 +115,7 @@ pub(super) async fn attempt<C: Client>(
     let Wanted { state, cluster, endpoint, priority } = *wanted;
     let stats = state.stats(&worker.stats);
     x.upstream = Some(endpoint.address);
+    x.upstream_name.clone_from(&endpoint.hostname);
     if x.asked.upgrade && !speaks_h2(cluster.config.protocol, x) {
         websocket::ask(x, &worker.rng);
     }

@@ -124,11 +124,7 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
         (None, None) => None,
     };
     if let Some(host) = host {
-        if tells {
-            let before = req.authority().to_vec();
-            req.set(b"x-envoy-original-host", &before);
-        }
-        req.set_authority(&host);
+        rehost(req, &host, forward, tells);
     }
     if forward.path_rewrite.is_some()
         && let Some(path) = matched.route.rewritten_path(req.path())
@@ -138,6 +134,31 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
             req.set(b"x-envoy-original-path", &before);
         }
         req.set_path(&path);
+    }
+}
+
+/// A new host, and what the upstream is told of the old one.
+fn rehost(req: &mut Head, host: &[u8], forward: &Forward, tells: bool) {
+    let before = req.authority().to_vec();
+    if forward.rare.as_ref().is_some_and(|rare| rare.forwarded_host) && !before.is_empty() {
+        let told = req.values(b"x-forwarded-host").collect::<Vec<_>>().join(&b","[..]);
+        let last = told.rsplit(|&b| b == b',').next().map(<[u8]>::trim_ascii);
+        if told.is_empty() {
+            req.set(b"x-forwarded-host", &before);
+        } else if last != Some(&*before) {
+            req.set(b"x-forwarded-host", &[&*told, b",", &*before].concat());
+        }
+    }
+    if tells {
+        req.set(b"x-envoy-original-host", &before);
+    }
+    req.set_authority(host);
+}
+
+/// A route that calls an endpoint by its own name does so when it is chosen.
+pub(super) fn call_by_name(req: &mut Head, hostname: Option<&str>, forward: &Forward, tells: bool) {
+    if let (Some(HostRewrite::Endpoint), Some(name)) = (&forward.host_rewrite, hostname) {
+        rehost(req, name.as_bytes(), forward, tells);
     }
 }
 

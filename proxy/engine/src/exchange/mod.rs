@@ -5,6 +5,7 @@ mod admit;
 mod again;
 mod answer;
 mod attempt;
+mod client_cert;
 mod connection;
 mod counts;
 mod forwarding;
@@ -136,10 +137,22 @@ async fn routed<C: Client>(
             let location = redirect.location(matched.route, &state::View(&x.req));
             local::redirect(worker, x, client, redirect.status, &location, Some(matched)).await
         }
+        Picked::Https => {
+            on.http().stats.inc(Http::RqRedirect);
+            let location = [b"https://", x.req.authority(), x.req.path()].concat();
+            local::redirect(worker, x, client, 301, &location, Some(matched)).await
+        }
         Picked::Forward { cluster, split, forward } => {
-            let Some(state) = worker.config.cluster(cluster) else {
+            let found = match forward.cluster_header() {
+                None => worker.config.cluster(cluster),
+                Some(header) => {
+                    x.req.get(header.as_bytes()).and_then(|name| worker.config.cluster_called(name))
+                }
+            };
+            let Some(state) = found else {
                 on.http().stats.inc(Http::NoCluster);
-                return local::fault(worker, x, client, Fault::NoCluster, None, Some(matched)).await;
+                let fault = Fault::NoCluster(forward.no_cluster_status());
+                return local::fault(worker, x, client, fault, None, Some(matched)).await;
             };
             if x.asked.upgrade && !x.upgrade_allowed(on, forward) {
                 on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);

@@ -10,10 +10,9 @@ use std::time::Duration;
 use forebay_balance::Use;
 use forebay_http::Known;
 use forebay_model::Cluster as Target;
-use forebay_route::Forward;
+use forebay_route::{Forward, HostRewrite};
 use forebay_telemetry::Cluster;
 
-use super::Answered;
 use super::Client;
 use super::admit::{Watch, admit};
 use super::again::{Again, Verdict};
@@ -24,6 +23,7 @@ use super::place::place;
 use super::state::Exchange;
 use super::upload::Upload;
 use super::wishes::Wishes;
+use super::{Answered, hygiene};
 use crate::config::ClusterState;
 use crate::fault::{Fault, Retry};
 use crate::worker::Worker;
@@ -86,6 +86,10 @@ pub(super) async fn until_answered<C: Client>(
             Ok(place) => {
                 x.attempts += 1;
                 tell(worker, forward, wishes, x);
+                if forward.host_rewrite == Some(HostRewrite::Endpoint) {
+                    let tells = x.open.as_ref().is_some_and(|(_, on)| on.http().manager.envoy_headers);
+                    hygiene::call_by_name(&mut x.req, place.endpoint().hostname.as_deref(), forward, tells);
+                }
                 let mut upload = Upload::default();
                 let endpoint = place.endpoint().id;
                 let stats = state.stats(&worker.stats);

@@ -179,7 +179,7 @@ fn extensions<'m>(name: &str, matched: &Matched<'m>) -> Vec<(&'m str, &'m str)> 
 fn routed(asking: &Asking<'_>, matched: &Matched<'_>) -> Option<Rc<ClusterState>> {
     match matched.action {
         Picked::Forward { cluster, .. } => asking.worker.config.cluster(cluster),
-        Picked::Direct(_) | Picked::Redirect(_) => None,
+        Picked::Direct(_) | Picked::Redirect(_) | Picked::Https => None,
     }
 }
 

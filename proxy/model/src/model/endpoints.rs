@@ -148,7 +148,9 @@ pub(super) fn seat(
     for member in members {
         let endpoint = match known.remove(&member.address) {
             // One that drained is retired for good: coming back it is a new one.
-            Some(endpoint) if member.draining || !endpoint.draining() => {
+            Some(endpoint)
+                if endpoint.hostname == member.hostname && (member.draining || !endpoint.draining()) =>
+            {
                 if member.draining {
                     leaving.push(endpoint);
                 } else {
@@ -156,8 +158,10 @@ pub(super) fn seat(
                 }
                 endpoint.clone()
             }
-            _ => {
-                let endpoint = Endpoint::new(member.address);
+            other => {
+                // It is called otherwise now.
+                leaving.extend(other.filter(|endpoint| !endpoint.draining()));
+                let endpoint = Endpoint::named(member.address, member.hostname.clone());
                 if member.draining {
                     endpoint.retire(gate);
                 }

@@ -17,8 +17,8 @@ use crate::update::Applied;
 pub(super) const RESOLVE: Duration = Duration::from_secs(15);
 
 impl Model {
-    /// A resolver's answer for a cluster of names; empty if there is none.
-    pub fn resolved(&mut self, cluster: &str, addresses: &[SocketAddr], now: Instant) -> Applied {
+    /// A resolver's answer for a cluster of names, each address with what it is called; empty if there is none.
+    pub fn resolved(&mut self, cluster: &str, addresses: &[(SocketAddr, Arc<str>)], now: Instant) -> Applied {
         let mut fx = Effects::new(now);
         if let Some(entry) = self.clusters.entries.get(cluster) {
             let addresses = match entry.latest().map(|config| &config.discovery) {
@@ -26,10 +26,8 @@ impl Model {
                 Some(Discovery::LogicalDns(_)) => addresses.get(..1).unwrap_or_default(),
                 _ => return self.finish(fx),
             };
-            let members: Vec<Member> = addresses
-                .iter()
-                .map(|address| Member { address: *address, weight: 1, draining: false })
-                .collect();
+            let members: Vec<Member> =
+                addresses.iter().map(|(address, name)| member(*address, Some(name.clone()))).collect();
             let name = key(cluster);
             match entry.waits() {
                 true => self.activate_cluster(&name, &members, &mut fx),
@@ -41,12 +39,11 @@ impl Model {
 }
 
 pub(super) fn members_of(endpoints: &Endpoints) -> Box<[Member]> {
-    let member = |endpoint: &Arc<forebay_balance::Endpoint>| Member {
-        address: endpoint.address,
-        weight: 1,
-        draining: false,
-    };
-    endpoints.list().iter().map(member).collect()
+    endpoints.list().iter().map(|endpoint| member(endpoint.address, endpoint.hostname.clone())).collect()
+}
+
+fn member(address: SocketAddr, hostname: Option<Arc<str>>) -> Member {
+    Member { address, hostname, weight: 1, draining: false }
 }
 
 pub(super) fn is_dns(discovery: &Discovery) -> bool {
@@ -57,7 +54,7 @@ pub(super) fn is_dns(discovery: &Discovery) -> bool {
 pub(super) fn numeric(dns: &Dns) -> Option<Box<[Member]>> {
     let member = |host: &DnsHost| {
         let ip = host.host.parse().ok()?;
-        Some(Member { address: SocketAddr::new(ip, host.port), weight: 1, draining: false })
+        Some(self::member(SocketAddr::new(ip, host.port), Some(host.name.clone())))
     };
     dns.hosts.iter().map(member).collect()
 }

@@ -13,6 +13,8 @@ use super::invalid::{Invalid, Rule};
 pub(crate) struct HostPort {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
+    /// What it is called; the host unless somebody says otherwise.
+    pub(crate) name: Arc<str>,
 }
 
 /// An address that has to be numbers already. Port 0 is refused unless `ephemeral`: a listener may ask for any port.
@@ -31,7 +33,8 @@ pub(crate) fn socket(
 /// An address that may be a name.
 pub(crate) fn host_port(at: &At<'_>, address: &Option<core::Address>) -> Result<HostPort, Invalid> {
     let (host, port) = parts(at, address, false)?;
-    Ok(HostPort { host: host.into(), port })
+    let host: Arc<str> = host.into();
+    Ok(HostPort { name: host.clone(), host, port })
 }
 
 fn parts<'p>(

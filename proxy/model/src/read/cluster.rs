@@ -197,7 +197,7 @@ fn dns(at: &At<'_>, message: &pb::Cluster, hosts: Vec<super::address::HostPort>)
     use pb::cluster::DnsLookupFamily;
     let refresh = duration(at.field("dns_refresh_rate"), &message.dns_refresh_rate)?.unwrap_or(DNS_REFRESH);
     Ok(Dns {
-        hosts: hosts.into_iter().map(|h| DnsHost { host: h.host, port: h.port }).collect(),
+        hosts: hosts.into_iter().map(|h| DnsHost { host: h.host, port: h.port, name: h.name }).collect(),
         refresh,
         respect_ttl: message.respect_dns_ttl,
         family: match choice(at.field("dns_lookup_family"), message.dns_lookup_family)? {

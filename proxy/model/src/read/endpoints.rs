@@ -24,9 +24,11 @@ pub(crate) struct Assignment {
 }
 
 /// One endpoint that may be used, now or only for what it already does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) address: SocketAddr,
+    /// What it calls itself, for routes that call it so as well.
+    pub(crate) hostname: Option<Arc<str>>,
     /// Its share among its neighbours, at least 1.
     pub(crate) weight: u32,
     /// Finishes what it has and gets nothing new.
@@ -38,12 +40,13 @@ pub(crate) fn assignment(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Re
     let mut tiers: BTreeMap<u32, Tier> = BTreeMap::new();
     let mut seen = HashSet::new();
     walk(at, message, |at, found| {
-        let Found { status, weight, priority, address } = found;
+        let Found { status, weight, priority, address, hostname } = found;
         let address = socket(&at.field("address"), address, false)?;
         if !seen.insert(address) {
             return Ok(());
         }
-        let member = Member { address, weight, draining: status == HealthStatus::Draining };
+        let hostname = (!hostname.is_empty()).then(|| hostname.into());
+        let member = Member { address, hostname, weight, draining: status == HealthStatus::Draining };
         let tier = tiers.entry(priority).or_default();
         tier.total += 1;
         match status {
@@ -71,7 +74,11 @@ pub(crate) fn hosts(at: &At<'_>, message: &pb::ClusterLoadAssignment) -> Result<
         if found.priority > 0 {
             return Err(at.unsupported(format_args!("priority {} of a name", found.priority)));
         }
-        hosts.push(host_port(&at.field("address"), found.address)?);
+        let mut host = host_port(&at.field("address"), found.address)?;
+        if !found.hostname.is_empty() {
+            host.name = found.hostname.into();
+        }
+        hosts.push(host);
         Ok(())
     })?;
     Ok(hosts)
@@ -84,6 +91,7 @@ struct Found<'p> {
     /// 0 is the best.
     priority: u32,
     address: &'p Option<Address>,
+    hostname: &'p str,
 }
 
 /// Calls `each` for every endpoint, with the place where it stands.
@@ -141,12 +149,12 @@ fn lb_endpoint(
         Some(pb::lb_endpoint::HostIdentifier::Endpoint(endpoint)) => {
             let at = at.field("endpoint");
             fields!(at, endpoint => pb::Endpoint {
-                read: [address],
-                // Health checks are refused where a cluster asks for them; the names are for headers and counters.
-                harmless: [health_check_config, hostname, observability_name],
+                read: [address, hostname],
+                // Health checks are refused where a cluster asks for them; the other name is for counters.
+                harmless: [health_check_config, observability_name],
                 refused: [additional_addresses],
             });
-            each(&at, Found { status, weight, priority, address })
+            each(&at, Found { status, weight, priority, address, hostname })
         }
         Some(pb::lb_endpoint::HostIdentifier::EndpointName(name)) => {
             Err(at.field("endpoint_name").unsupported(name))

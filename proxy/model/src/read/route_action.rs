@@ -40,14 +40,14 @@ pub(crate) fn forward(
         read: [
             cluster_not_found_response_code, prefix_rewrite, regex_rewrite, timeout, idle_timeout, retry_policy, priority,
             upgrade_configs, cluster_specifier, host_rewrite_specifier, internal_redirect_action, max_stream_duration,
-            max_grpc_timeout, grpc_timeout_offset,
+            max_grpc_timeout, grpc_timeout_offset, append_x_forwarded_host,
         ],
         harmless: [
             // 0-RTT needs TLS; when buffers are flushed is ours to choose; the rest belongs to refused fields.
             early_data_policy, flush_timeout, include_vh_rate_limits, max_internal_redirects,
         ],
         refused: [
-            metadata_match, path_rewrite_policy, path_rewrite, append_x_forwarded_host, retry_policy_typed_config,
+            metadata_match, path_rewrite_policy, path_rewrite, retry_policy_typed_config,
             request_mirror_policies, rate_limits, hash_policy, cors, internal_redirect_policy, hedge_policy,
         ],
     });
@@ -67,11 +67,11 @@ pub(crate) fn forward(
             .field("internal_redirect_action")
             .unsupported(format_args!("HANDLE_INTERNAL_REDIRECT")));
     }
-    if *cluster_not_found_response_code != 0 {
-        let at = at.field("cluster_not_found_response_code");
-        let code: pb::route_action::ClusterNotFoundResponseCode =
-            choice(at, *cluster_not_found_response_code)?;
-        return Err(at.unsupported(format_args!("{}", code.as_str_name())));
+    rare.no_cluster_status =
+        no_cluster(at.field("cluster_not_found_response_code"), *cluster_not_found_response_code)?;
+    rare.forwarded_host = *append_x_forwarded_host;
+    if let Some(pb::route_action::ClusterSpecifier::ClusterHeader(header)) = cluster_specifier {
+        rare.cluster_header = Some(names.text(&cluster_header(&at.field("cluster_header"), header)?));
     }
     let path_rewrite = match (prefix_rewrite.as_str(), regex_rewrite) {
         ("", None) => None,
@@ -94,6 +94,23 @@ pub(crate) fn forward(
         },
         rare: (rare != Rare::default()).then(|| Arc::new(rare)),
     })
+}
+
+/// The status of an answer to a request whose cluster is not there, where it is another than 503.
+fn no_cluster(at: At<'_>, code: i32) -> Result<Option<u16>, Invalid> {
+    use pb::route_action::ClusterNotFoundResponseCode::{InternalServerError, NotFound, ServiceUnavailable};
+    Ok(match choice(at, code)? {
+        ServiceUnavailable => None,
+        NotFound => Some(404),
+        InternalServerError => Some(500),
+    })
+}
+
+fn cluster_header(at: &At<'_>, name: &str) -> Result<String, Invalid> {
+    match is_token(name) {
+        true => Ok(name.to_ascii_lowercase()),
+        false => Err(at.refuse(Rule::BadHeaderName(name.to_owned()))),
+    }
 }
 
 /// The older of the two ways to obey `grpc-timeout`: it replaces the response's timeout.
@@ -142,7 +159,8 @@ fn clusters(
         Some(WeightedClusters(weighted)) => {
             weighted_clusters(&at.field("weighted_clusters"), weighted, names)
         }
-        Some(ClusterHeader(header)) => Err(at.field("cluster_header").unsupported(header)),
+        // The name of the header is with what few routes say.
+        Some(ClusterHeader(_)) => Ok(Weighted::nowhere()),
         Some(ClusterSpecifierPlugin(name)) => Err(at.field("cluster_specifier_plugin").unsupported(name)),
         Some(InlineClusterSpecifierPlugin(_)) => {
             Err(at.field("inline_cluster_specifier_plugin").unsupported(format_args!("a plugin")))
@@ -228,7 +246,7 @@ fn host_rewrite(
             let rewrite = regex_rewrite(&at.field("host_rewrite_path_regex"), rewrite)?;
             Ok(Some(HostRewrite::Path(rewrite)))
         }
-        AutoHostRewrite(on) if on.value => Err(at.field("auto_host_rewrite").unsupported(true)),
+        AutoHostRewrite(on) if on.value => Ok(Some(HostRewrite::Endpoint)),
         AutoHostRewrite(_) => Ok(None),
         Format(format) => Err(at.field("host_rewrite").unsupported(format)),
     }

@@ -76,6 +76,7 @@ mod tests {
     fn members(ports: &[u16]) -> Vec<Member> {
         let member = |port: &u16| Member {
             address: SocketAddr::from(([127, 0, 0, 1], *port)),
+            hostname: None,
             weight: 1,
             draining: false,
         };

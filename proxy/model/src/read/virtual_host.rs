@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_proto::google::protobuf::{UInt32Value, UInt64Value};
-use forebay_route::{Rare, VirtualHost};
+use forebay_route::{Rare, RequireTls, VirtualHost};
 
 use super::at::At;
 use super::fields::fields;
@@ -14,7 +14,7 @@ use super::per_filter::per_filter;
 use super::retry::retry;
 use super::route::route;
 use super::route_action::Inherited;
-use super::scalar::each;
+use super::scalar::{choice, each};
 use crate::names::Names;
 
 /// Reads a virtual host.
@@ -41,9 +41,6 @@ pub(crate) fn virtual_host(
     });
     if name.is_empty() {
         return Err(at.field("name").refuse(Rule::Empty));
-    }
-    if *require_tls != pb::virtual_host::TlsRequirementType::None as i32 {
-        return Err(at.field("require_tls").unsupported(require_tls));
     }
     let filters = per_filter(at, typed_per_filter_config, names)?;
     let list = at.field("domains");
@@ -78,6 +75,12 @@ pub(crate) fn virtual_host(
     )?;
     let mut host = VirtualHost::new(name.as_str(), domains, routes, headers);
     host.filters = filters;
+    use pb::virtual_host::TlsRequirementType as Tls;
+    host.require_tls = match choice(at.field("require_tls"), *require_tls)? {
+        Tls::None => RequireTls::Nobody,
+        Tls::ExternalOnly => RequireTls::Outsiders,
+        Tls::All => RequireTls::Everybody,
+    };
     Ok(host)
 }
 

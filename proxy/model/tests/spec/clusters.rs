@@ -1,5 +1,6 @@
 //! CDS and EDS: clusters wait for endpoints; endpoints keep their identity.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,11 @@ use forebay_proto::type_url::ENDPOINTS;
 
 use crate::build::{ads, assignment, duration, eds, fixed, number, of_type, states};
 use crate::world::{World, interests};
+
+/// What a resolver finds for `app.test`.
+fn found(addresses: &[&str]) -> Vec<(SocketAddr, Arc<str>)> {
+    addresses.iter().map(|address| (address.parse().unwrap(), "app.test".into())).collect()
+}
 
 #[test]
 fn a_cluster_asks_for_its_endpoints_and_waits_for_them() {
@@ -160,7 +166,7 @@ fn names_are_given_to_a_resolver_and_waited_for() {
         ["app.test:80", "other.test:81"]
     );
     assert!(world.clusters.is_empty());
-    let found = ["10.0.0.1:80".parse().unwrap(), "10.0.0.2:81".parse().unwrap()];
+    let found = found(&["10.0.0.1:80", "10.0.0.2:81"]);
     let applied = world.model.resolved("a", &found, world.now);
     world.obey(applied);
     assert_eq!(world.addresses("a"), ["10.0.0.1:80", "10.0.0.2:81"]);
@@ -179,7 +185,7 @@ fn a_logical_host_is_its_first_address() {
         ..of_type("a", DiscoveryType::LogicalDns)
     };
     world.accept(&dns);
-    let found = ["10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap()];
+    let found = found(&["10.0.0.1:80", "10.0.0.2:80"]);
     let applied = world.model.resolved("a", &found, world.now);
     world.obey(applied);
     assert_eq!(world.addresses("a"), ["10.0.0.1:80"]);

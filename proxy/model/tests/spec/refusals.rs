@@ -192,8 +192,8 @@ fn hosts() {
     );
     let cors = route::VirtualHost { cors: Some(Default::default()), ..host("x", &["x.test"], "a") };
     assert!(refused_host(cors).starts_with("virtual_hosts[0].cors: CorsPolicy {"));
-    let tls = route::VirtualHost { require_tls: 2, ..host("x", &["x.test"], "a") };
-    assert_eq!(refused_host(tls), "virtual_hosts[0].require_tls: 2 is not supported");
+    let tls = route::VirtualHost { require_tls: 3, ..host("x", &["x.test"], "a") };
+    assert_eq!(refused_host(tls), "virtual_hosts[0].require_tls: 3 is not a value of this enumeration");
 }
 
 #[test]
@@ -257,8 +257,8 @@ fn header_changes() {
 fn forwarding() {
     use route::route_action::ClusterSpecifier::{ClusterHeader, WeightedClusters};
     assert_eq!(refused_action(|a| a.cluster_specifier = None), "cluster_specifier: is missing");
-    let header = refused_action(|a| a.cluster_specifier = Some(ClusterHeader("x-cluster".to_owned())));
-    assert_eq!(header, "cluster_header: \"x-cluster\" is not supported");
+    let header = refused_action(|a| a.cluster_specifier = Some(ClusterHeader(":path".to_owned())));
+    assert_eq!(header, "cluster_header: \":path\" is not a header that can be named here");
     let weights = |weights: &'static [Option<u32>]| {
         refused_action(|action| {
             let share = |weight: &Option<u32>| route::weighted_cluster::ClusterWeight {

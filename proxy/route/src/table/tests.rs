@@ -3,7 +3,7 @@ use crate::headers::{HeaderAdd, HeaderAddAction, HeaderLists, Value};
 use crate::matcher::{PathRule, RouteMatch};
 use crate::testing::{Req, host, prefix, route};
 use crate::weighted::Weighted;
-use crate::{HeaderMatch, HeaderRule, TextMatch};
+use crate::{HeaderMatch, HeaderRule, Rare, RequireTls, TextMatch};
 
 fn build(hosts: &[Arc<VirtualHost>]) -> Table {
     let built = Table::build(Settings::default(), hosts.iter().cloned());
@@ -159,6 +159,43 @@ fn a_lookup_tells_split_and_action() {
     );
     assert!(matches!(action("/r"), Picked::Redirect(Redirect { status: 301, .. })));
     assert!(matches!(action("/d"), Picked::Direct(it) if *it == direct));
+}
+
+#[test]
+fn a_request_may_name_its_cluster_itself() {
+    let rare = Rare { cluster_header: Some("x-cluster".into()), ..Rare::default() };
+    let forward = Forward { rare: Some(Arc::new(rare)), ..Forward::to(Weighted::nowhere()) };
+    let named = Route { action: Action::Forward(forward), ..route("", prefix("/")) };
+    let table = build(&[Arc::new(VirtualHost::new("h", ["h"], vec![named], HeaderOps::default()))]);
+    let req = Req::get("h", "/");
+    let Some(Matched { action: Picked::Forward { cluster, forward, .. }, .. }) =
+        table.lookup(&req, &Rng::seeded(0))
+    else {
+        panic!("it is forwarded")
+    };
+    assert_eq!((cluster, forward.cluster_header()), (ClusterIx(u32::MAX), Some("x-cluster")));
+}
+
+#[test]
+fn a_host_may_want_https_from_everybody_or_from_outsiders() {
+    let host = |name: &str, require_tls| {
+        let ops = HeaderOps::from(HeaderLists { request_remove: vec!["x".into()], ..HeaderLists::default() });
+        let host = VirtualHost::new(name, [name], vec![route("r", prefix("/r"))], ops);
+        Arc::new(VirtualHost { require_tls, ..host })
+    };
+    let table = build(&[host("all", RequireTls::Everybody), host("outside", RequireTls::Outsiders)]);
+    let is_sent_to_https = |req: &Req| {
+        let matched = table.lookup(req, &Rng::seeded(0)).unwrap();
+        let https = matches!(matched.action, Picked::Https);
+        assert!(!https || matched.header_levels().next().is_none(), "nobody has a say");
+        https
+    };
+    assert!(is_sent_to_https(&Req::get("all", "/no-route")), "routes are not looked at");
+    assert!(is_sent_to_https(&Req::get("all", "/r").with("x-forwarded-proto", "http")));
+    assert!(is_sent_to_https(&Req::get("all", "/r").with("x-envoy-internal", "true")));
+    assert!(!is_sent_to_https(&Req::get("all", "/r").with("x-forwarded-proto", "https")));
+    assert!(is_sent_to_https(&Req::get("outside", "/r")));
+    assert!(!is_sent_to_https(&Req::get("outside", "/r").with("x-envoy-internal", "true")));
 }
 
 #[test]
