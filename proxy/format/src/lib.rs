@@ -13,5 +13,5 @@ mod values;
 
 pub use flags::{Flag, Flags};
 pub use format::{DEFAULT, Format, Invalid};
-pub use record::{Address, Bytes, Point, Record, Text};
+pub use record::{Address, Bytes, Peer, Point, Record, Text};
 pub use render::Formatter;

@@ -1,7 +1,7 @@
 //! The operators of Envoy's format language by name. Knows not how their values are found.
 
 use super::format::{GrpcStatus, Headers, Op, Original, Show, Token, Unit};
-use super::record::{Address, Bytes, Point, Text};
+use super::record::{Address, Bytes, Peer, Point, Text};
 use super::strftime::Strftime;
 
 /// One operator. The names are those of Envoy 1.40's substitution formatter for HTTP.
@@ -122,26 +122,26 @@ fn plain(name: &str) -> Option<Op> {
         "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" => Op::Bytes(Bytes::UpstreamHeaderReceived),
         "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" => Op::Bytes(Bytes::DownstreamHeaderSent),
         "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" => Op::Bytes(Bytes::DownstreamHeaderReceived),
+        "DOWNSTREAM_PEER_SUBJECT" => Op::Text(Text::Peer(Peer::Subject)),
+        "DOWNSTREAM_PEER_ISSUER" => Op::Text(Text::Peer(Peer::Issuer)),
+        "DOWNSTREAM_PEER_SERIAL" => Op::Text(Text::Peer(Peer::Serial)),
+        "DOWNSTREAM_PEER_URI_SAN" => Op::Text(Text::Peer(Peer::Uris)),
+        "DOWNSTREAM_PEER_DNS_SAN" => Op::Text(Text::Peer(Peer::DnsNames)),
+        "DOWNSTREAM_PEER_IP_SAN" => Op::Text(Text::Peer(Peer::Ips)),
+        "DOWNSTREAM_PEER_EMAIL_SAN" => Op::Text(Text::Peer(Peer::Emails)),
+        "DOWNSTREAM_PEER_FINGERPRINT_256" => Op::Text(Text::Peer(Peer::Sha256)),
+        "DOWNSTREAM_PEER_FINGERPRINT_1" => Op::Text(Text::Peer(Peer::Sha1)),
+        "DOWNSTREAM_PEER_CERT" => Op::Text(Text::Peer(Peer::Certificate)),
         "DOWNSTREAM_HANDSHAKE_DURATION"
         | "ROUNDTRIP_DURATION"
         | "DOWNSTREAM_LOCAL_CLOSE_REASON"
         | "UPSTREAM_LOCAL_CLOSE_REASON"
         | "UPSTREAM_DETECTED_CLOSE_TYPE"
-        | "DOWNSTREAM_PEER_SUBJECT"
-        | "DOWNSTREAM_PEER_URI_SAN"
-        | "DOWNSTREAM_PEER_CERT"
-        | "DOWNSTREAM_PEER_SERIAL"
-        | "DOWNSTREAM_PEER_ISSUER"
-        | "DOWNSTREAM_PEER_FINGERPRINT_1"
-        | "DOWNSTREAM_PEER_FINGERPRINT_256"
         | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1"
         | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256"
         | "DOWNSTREAM_PEER_CHAIN_SERIALS"
         | "DOWNSTREAM_PEER_CERT_V_START"
         | "DOWNSTREAM_PEER_CERT_V_END"
-        | "DOWNSTREAM_PEER_DNS_SAN"
-        | "DOWNSTREAM_PEER_IP_SAN"
-        | "DOWNSTREAM_PEER_EMAIL_SAN"
         | "TLS_JA3_FINGERPRINT"
         | "TLS_JA4_FINGERPRINT"
         | "UPSTREAM_TLS_SESSION_ID"

@@ -158,6 +158,31 @@ pub enum Address {
     UpstreamLocal,
 }
 
+/// What the client's certificate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Whom it is for, as RFC 2253 writes it.
+    Subject,
+    /// Who signed it.
+    Issuer,
+    /// Hexadecimal.
+    Serial,
+    /// URIs, between commas.
+    Uris,
+    /// Host names, between commas.
+    DnsNames,
+    /// IP addresses, between commas.
+    Ips,
+    /// E-mail addresses, between commas.
+    Emails,
+    /// SHA-256 of the whole, hexadecimal.
+    Sha256,
+    /// SHA-1 of the whole, hexadecimal.
+    Sha1,
+    /// PEM, with what a URL cannot have escaped.
+    Certificate,
+}
+
 /// Names and reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
@@ -195,4 +220,6 @@ pub enum Text {
     DownstreamTlsVersion,
     /// TLS cipher suite.
     DownstreamTlsCipher,
+    /// Something that the client's certificate says.
+    Peer(Peer),
 }

@@ -29,8 +29,8 @@ pub struct HttpManager {
     pub local_replies: Option<LocalReplies>,
     /// Whose requests are internal when nobody else had them in between.
     pub internal: InternalRanges,
-    /// Whether `x-forwarded-client-cert` is passed on as it came; otherwise it is dropped.
-    pub keeps_client_cert: bool,
+    /// What becomes of `x-forwarded-client-cert`.
+    pub client_cert: ClientCert,
     /// Whether the router sets headers of its own (`x-envoy-upstream-service-time` and the like).
     pub envoy_headers: bool,
     /// Where requests are written down.
@@ -97,6 +97,36 @@ pub struct HttpManager {
     pub append_x_forwarded_port: bool,
     /// Whether `expect: 100-continue` goes on to the upstream instead of being answered here.
     pub proxy_100_continue: bool,
+}
+
+/// What becomes of `x-forwarded-client-cert`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCert {
+    /// It is dropped.
+    Sanitize,
+    /// It is passed on by connections with a client's certificate.
+    Forward,
+    /// The same, and the connection's own certificate joins it.
+    Append(CertDetails),
+    /// It tells of the connection's own certificate and of nothing else.
+    Set(CertDetails),
+    /// It is passed on as it came.
+    AlwaysForward,
+}
+
+/// What is told of a certificate beside its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CertDetails {
+    /// Whom it is for.
+    pub subject: bool,
+    /// The certificate itself.
+    pub cert: bool,
+    /// The whole chain.
+    pub chain: bool,
+    /// Its host names.
+    pub dns: bool,
+    /// Its URI.
+    pub uri: bool,
 }
 
 /// Address ranges.

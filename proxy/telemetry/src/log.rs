@@ -6,6 +6,6 @@ mod sink;
 
 pub use files::Files;
 pub use forebay_format::{
-    Address, Bytes, DEFAULT, Flag, Flags, Format, Formatter, Invalid, Point, Record, Text,
+    Address, Bytes, DEFAULT, Flag, Flags, Format, Formatter, Invalid, Peer, Point, Record, Text,
 };
 pub use sink::{LogFile, LogWriter, OpenError, Pending};

@@ -128,7 +128,8 @@ async fn open(
         Look::NotTls | Look::More => Hello::default(),
     };
     let tls = handshake::server(worker, &chain, stats, &hello, stream, first, seen.remote).await?;
-    let secure = Rc::new(Secure::new(hello, &tls));
+    let shown = chain.tls.as_ref().and_then(|tls| tls.shown_to(hello.server_name.as_deref()).first());
+    let secure = Rc::new(Secure::new(hello, &tls, shown, &on.http().manager.client_cert));
     Some(Opened { on, ends: seen, secure: Some(secure), stream: Stream::Tls(Box::new(tls)) })
 }
 

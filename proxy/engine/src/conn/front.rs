@@ -104,11 +104,15 @@ impl Listening {
         let Some(own) = found.and_then(|found| left.remove(found)).cloned() else {
             return Rc::new(Self {
                 chain: RefCell::new(chain.clone()),
+                chain_name: RefCell::new((*chain.name).into()),
                 http: RefCell::new(http),
                 left: Cell::new(false),
             });
         };
         *own.chain.borrow_mut() = chain.clone();
+        if **own.chain_name.borrow() != *chain.name {
+            *own.chain_name.borrow_mut() = (*chain.name).into();
+        }
         *own.http.borrow_mut() = http;
         own
     }

@@ -23,6 +23,10 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// The alert for clients that know no version we speak (RFC 8446, 6.2).
 const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
+/// The alert for a record longer than any may be (RFC 5246, 6.2.3: 2^14 and 2 KiB), which the library calls malformed.
+const RECORD_OVERFLOW: [u8; 7] = [21, 3, 1, 0, 2, 2, 22];
+const LONGEST_RECORD: u16 = 16 * 1024 + 2048;
+
 /// Shakes hands; `None` where that came to nothing, which has been counted.
 pub(super) async fn server(
     worker: &Rc<Worker>,
@@ -43,6 +47,13 @@ pub(super) async fn server(
         // The library would miss an extension first, and call it by another name.
         stats.inc(Listener::SslConnectionError);
         let _ = stream.try_write(&PROTOCOL_VERSION);
+        return None;
+    }
+    if let [22, 3, _, high, low, ..] = *first
+        && u16::from_be_bytes([high, low]) > LONGEST_RECORD
+    {
+        stats.inc(Listener::SslConnectionError);
+        let _ = stream.try_write(&RECORD_OVERFLOW);
         return None;
     }
     let session = chain.tls.as_ref()?.session(hello).ok()?;

@@ -33,6 +33,8 @@ use crate::worker::Worker;
 /// A filter chain as one worker has it: what its connections hold. It outlives its configuration's updates.
 pub(crate) struct Listening {
     chain: RefCell<Arc<FilterChain>>,
+    /// What that is called, for logs.
+    chain_name: RefCell<Rc<str>>,
     http: RefCell<Rc<HttpState>>,
     /// The configuration has no such chain any more: its connections end as soon as it is polite.
     left: Cell<bool>,
@@ -81,6 +83,11 @@ impl Listening {
     /// Its settings as they are now.
     fn chain(&self) -> Arc<FilterChain> {
         self.chain.borrow().clone()
+    }
+
+    #[inline]
+    pub(crate) fn chain_name(&self) -> Rc<str> {
+        self.chain_name.borrow().clone()
     }
 
     /// Whether its connections are to end as soon as it is polite.

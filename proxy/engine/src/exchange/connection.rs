@@ -10,7 +10,7 @@ use bytes::Bytes;
 use forebay_balance::{Endpoint, Use};
 use forebay_http::h1::Leg;
 use forebay_model::{Cluster as Target, Protocol};
-use forebay_net::tls::Failure;
+use forebay_net::tls::{Failure, HandshakeError};
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
 use h2::client::SendRequest;
@@ -260,6 +260,16 @@ fn dial<'t>(cluster: &'t Target, endpoint: &Endpoint) -> Dial<'t> {
     Dial { address: endpoint.address, timeout: config.connect_timeout, tls: config.tls.as_deref() }
 }
 
+/// In Envoy's form, with the number and the names that its library has where it does not like a certificate: people search for
+/// them. Blanks would end a word of a log line.
+fn transport_failure(why: &HandshakeError) -> String {
+    let verdict = why.verdict().map(|verdict| {
+        format!("268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:{verdict}")
+    });
+    let said = verdict.unwrap_or_else(|| why.to_string());
+    format!("TLS_error:|{said}:TLS_error_end").replace(' ', "_")
+}
+
 fn fault(stats: &ClusterStats, endpoint: &Endpoint, x: &mut Exchange, error: &ConnectError) -> Fault {
     stats.inc(Cluster::UpstreamRqPendingFailureEject);
     stats.inc(Cluster::UpstreamCxConnectFail);
@@ -270,8 +280,10 @@ fn fault(stats: &ClusterStats, endpoint: &Endpoint, x: &mut Exchange, error: &Co
         }
         ConnectError::Tls(why) => {
             tracing::debug!(endpoint = %endpoint.address, error = %why, "TLS with an endpoint failed");
-            x.transport_failure = format!("TLS_error:|{why}:TLS_error_end");
             let failure = why.failure();
+            if failure != Failure::Broken {
+                x.transport_failure = transport_failure(why);
+            }
             match failure {
                 Failure::Broken => return Fault::ConnectFailed,
                 Failure::Protocol | Failure::NoCertificate => stats.inc(Cluster::SslConnectionError),

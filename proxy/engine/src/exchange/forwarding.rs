@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use forebay_http::{Head, Known, Version};
 use forebay_model::HttpManager;
 
+use super::client_cert;
 use super::state::{Exchange, Peer};
 use crate::conn::Listening;
 use crate::worker::Worker;
@@ -55,7 +56,7 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
     if let Some(ip) = trusted {
         x.remote = Some(SocketAddr::new(ip, 0));
     }
-    sanitize(&mut x.req, manager, origin);
+    sanitize(&mut x.req, manager, origin, peer);
     x.internal = origin.internal;
     if origin.internal {
         x.req.push(b"x-envoy-internal", b"true");
@@ -148,18 +149,18 @@ const STEERING: [&[u8]; 14] = [
     b"x-envoy-original-url",
 ];
 
-/// The client's certificate as somebody in front of us saw it.
-const CLIENT_CERT: &[u8] = b"x-forwarded-client-cert";
-
-fn sanitize(req: &mut Head, manager: &HttpManager, origin: Origin) {
+fn sanitize(req: &mut Head, manager: &HttpManager, origin: Origin, peer: &Peer) {
     // One look at the names first: an ordinary request has none of them.
-    if !req.iter().any(|(name, ..)| name.starts_with(b"x-envoy-") || name == CLIENT_CERT) {
+    let (mut ours, mut certificate) = (false, false);
+    for (name, ..) in req.iter() {
+        ours |= name.starts_with(b"x-envoy-");
+        certificate |= name == client_cert::NAME;
+    }
+    client_cert::forward(req, &manager.client_cert, peer, certificate);
+    if !ours {
         return;
     }
     req.remove(b"x-envoy-internal");
-    if !manager.keeps_client_cert {
-        req.remove(CLIENT_CERT);
-    }
     if origin.edge {
         for name in EDGE {
             req.remove(name);

@@ -81,6 +81,12 @@ pub(super) async fn fault<C: Client>(
         x.flags.set(flag);
     }
     x.details = reply.details;
+    if let Fault::UpstreamTls(_) = fault {
+        x.long_details = format!(
+            "upstream_reset_before_response_started{{remote_connection_failure|{}}}",
+            x.transport_failure
+        );
+    }
     if reply.status == 0 {
         return relay::gone(worker, x, client);
     }

@@ -25,7 +25,7 @@ pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     http.stats.dec(Http::DownstreamRqActive);
     http.stats.record(HttpTime::DownstreamRq, took);
     worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
-    let line = Line { x, started: worker.clock.unix_micros(x.times.start), took };
+    let line = Line { x, chain: on.chain_name(), started: worker.clock.unix_micros(x.times.start), took };
     trace::finish(worker, &line);
     for log in http.logs.iter() {
         if log.filter.as_ref().is_none_or(|filter| shown::holds(filter, worker, &line)) {
@@ -49,11 +49,14 @@ impl Drop for Exchange {
 
 /// What is known of an exchange so far, for those who write it into headers.
 pub(super) fn line<'x>(worker: &Worker, x: &'x Exchange) -> Line<'x> {
-    Line { x, started: worker.clock.unix_micros(x.times.start), took: x.elapsed(worker) }
+    let chain = x.open.as_ref().map_or_else(Default::default, |(_, on)| on.chain_name());
+    Line { x, chain, started: worker.clock.unix_micros(x.times.start), took: x.elapsed(worker) }
 }
 
 pub(super) struct Line<'x> {
     x: &'x Exchange,
+    /// The filter chain's name.
+    chain: Rc<str>,
     started: u64,
     took: u64,
 }
@@ -137,6 +140,7 @@ impl Record for Line<'_> {
         match of {
             Text::Protocol => Some(self.x.req.version.as_str()),
             Text::UpstreamProtocol => self.x.times.sent.map(|_| self.x.res.version.as_str()),
+            Text::ResponseCodeDetails if !self.x.long_details.is_empty() => Some(&self.x.long_details),
             Text::ResponseCodeDetails => Some(self.x.details).filter(|d| !d.is_empty()),
             Text::UpstreamCluster => self.x.cluster.as_deref(),
             Text::RouteName => self.x.route.as_deref(),
@@ -146,6 +150,9 @@ impl Record for Line<'_> {
             Text::RequestedServerName => self.x.secure.as_ref()?.server_name.as_deref(),
             Text::DownstreamTlsVersion => Some(self.x.secure.as_ref()?.version),
             Text::DownstreamTlsCipher => Some(self.x.secure.as_ref()?.cipher),
+            Text::Peer(what) => self.x.secure.as_ref()?.peer.as_ref()?.text(what),
+            Text::FilterChainName => Some(&*self.chain).filter(|name| !name.is_empty()),
+            Text::UpstreamHostName => self.x.upstream_name.as_deref(),
             Text::TraceId => self.x.trace.as_ref().map(|trace| trace.id()),
             Text::SpanId => self.x.trace.as_ref().map(|trace| trace.span_id()),
             Text::LocalReplyBody => Some(self.x.local_body.as_str()),

@@ -74,10 +74,14 @@ pub(crate) struct Exchange {
     pub(crate) status: u16,
     pub(crate) flags: Flags,
     pub(crate) details: &'static str,
+    /// The same where it says more than is known beforehand; empty otherwise.
+    pub(crate) long_details: String,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) attempts: u32,
     pub(crate) upstream: Option<SocketAddr>,
+    /// What the endpoint is called, if anything.
+    pub(crate) upstream_name: Option<Arc<str>>,
     pub(crate) cluster: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
     /// The client, as far as it can be trusted.
@@ -134,10 +138,12 @@ impl Exchange {
             status: 0,
             flags: Flags::NONE,
             details: "",
+            long_details: String::new(),
             bytes_in: 0,
             bytes_out: 0,
             attempts: 0,
             upstream: None,
+            upstream_name: None,
             cluster: None,
             route: None,
             remote: None,
@@ -162,6 +168,7 @@ impl Exchange {
         self.details = "";
         (self.bytes_in, self.bytes_out, self.attempts) = (0, 0, 0);
         (self.upstream, self.cluster, self.route) = (None, None, None);
+        self.upstream_name = None;
         self.remote = Some(peer.remote);
         self.tells_request_id = false;
         self.grpc_status = None;
@@ -172,6 +179,7 @@ impl Exchange {
         }
         self.secure.clone_from(&peer.secure);
         self.transport_failure.clear();
+        self.long_details.clear();
         self.connection = peer.connection;
         (self.internal, self.counts_tries) = (false, false);
         self.peer = Some(peer.remote);

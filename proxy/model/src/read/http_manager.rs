@@ -19,7 +19,8 @@ use super::route_config::inline;
 use super::scalar::{choice, duration, each, flag, number, off};
 use super::tracing::tracing as read_tracing;
 use crate::http_manager::{
-    Codec, EscapedSlashes, HttpManager, InternalRanges, RouteSource, ServerHeader, StripPort,
+    CertDetails, ClientCert, Codec, EscapedSlashes, HttpManager, InternalRanges, RouteSource, ServerHeader,
+    StripPort,
 };
 use crate::names::Names;
 
@@ -60,7 +61,7 @@ pub(crate) fn http_manager(
             normalize_path, merge_slashes, path_with_escaped_slashes_action, strip_matching_host_port,
             strip_trailing_host_dot, append_x_forwarded_port, route_specifier, strip_port_mode,
             add_proxy_protocol_connection_state, tracing, forward_client_cert_details, internal_address_config,
-            local_reply_config,
+            local_reply_config, set_current_client_cert_details,
         ],
         harmless: [
             // HTTP/3 is never negotiated here.
@@ -68,8 +69,6 @@ pub(crate) fn http_manager(
             // When a drain or a flush happens is ours to choose.
             drain_timeout_jitter, stream_flush_timeout, http1_safe_max_connection_duration,
             access_log_flush_interval, flush_access_log_on_new_request, access_log_options,
-            // What is said of a client certificate needs one; without, the header is dropped or passed on as it came.
-            set_current_client_cert_details, forward_client_cert_matcher,
             // What is broken closes an HTTP/1 connection and resets an HTTP/2 stream.
             stream_error_on_invalid_http_message,
             append_local_overload, forward_proto_config,
@@ -78,6 +77,7 @@ pub(crate) fn http_manager(
             scheme_header_transformation, original_ip_detection_extensions, early_header_mutation_extensions,
             represent_ipv4_remote_address_as_ipv4_mapped_ipv6, request_id_extension,
             path_normalization_options, proxy_status_config, typed_header_validation_config,
+            forward_client_cert_matcher,
         ],
     });
     off(at.field("add_user_agent"), add_user_agent)?;
@@ -95,10 +95,7 @@ pub(crate) fn http_manager(
         tracing: read_tracing(at, tracing, names)?,
         local_replies: local_replies(&at.field("local_reply_config"), local_reply_config, names)?,
         internal: internal(&at.field("internal_address_config"), internal_address_config)?,
-        keeps_client_cert: keeps_client_cert(
-            at.field("forward_client_cert_details"),
-            *forward_client_cert_details,
-        )?,
+        client_cert: client_cert(at, *forward_client_cert_details, set_current_client_cert_details)?,
         envoy_headers,
         access_logs: access_logs(&at.field("access_log"), access_log, names)?,
         server_header: server_header(
@@ -151,11 +148,32 @@ pub(crate) fn http_manager(
     Ok((manager, routes))
 }
 
-/// Without a client certificate all other values come to the same: the header is an outsider's and is dropped.
-fn keeps_client_cert(at: At<'_>, value: i32) -> Result<bool, Invalid> {
-    use pb::http_connection_manager::ForwardClientCertDetails as Details;
-    let details: Details = choice(at, value)?;
-    Ok(details == Details::AlwaysForwardOnly)
+fn client_cert(
+    at: &At<'_>,
+    value: i32,
+    told: &Option<pb::http_connection_manager::SetCurrentClientCertDetails>,
+) -> Result<ClientCert, Invalid> {
+    use pb::http_connection_manager::ForwardClientCertDetails::{
+        AlwaysForwardOnly, AppendForward, ForwardOnly, Sanitize, SanitizeSet,
+    };
+    let mut details = CertDetails::default();
+    if let Some(told) = told {
+        let at = at.field("set_current_client_cert_details");
+        fields!(at, told => pb::http_connection_manager::SetCurrentClientCertDetails {
+            read: [subject, cert, chain, dns, uri],
+            harmless: [],
+            refused: [issuer, format],
+        });
+        details =
+            CertDetails { subject: flag(subject, false), cert: *cert, chain: *chain, dns: *dns, uri: *uri };
+    }
+    Ok(match choice(at.field("forward_client_cert_details"), value)? {
+        Sanitize => ClientCert::Sanitize,
+        ForwardOnly => ClientCert::Forward,
+        AppendForward => ClientCert::Append(details),
+        SanitizeSet => ClientCert::Set(details),
+        AlwaysForwardOnly => ClientCert::AlwaysForward,
+    })
 }
 
 /// Whose requests are internal: nobody's unless it is said, as in Envoy since 1.33.

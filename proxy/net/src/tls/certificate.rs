@@ -7,7 +7,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
+use x509_parser::der_parser::oid::Oid;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::x509::X509Name;
 
 use super::refused::{Refused, Why};
 
@@ -33,7 +35,7 @@ pub(super) struct Own {
 /// What a certificate says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
-    /// Whom it is for, as RFC 4514 writes it.
+    /// Whom it is for, as RFC 2253 writes it: the last part first, between commas.
     pub subject: String,
     /// Who signed it.
     pub issuer: String,
@@ -124,13 +126,77 @@ pub fn about(der: &CertificateDer<'_>) -> Option<About> {
         sans.extend(extension.value.general_names.iter().filter_map(san));
     }
     Some(About {
-        subject: cert.subject().to_string(),
-        issuer: cert.issuer().to_string(),
+        subject: rfc2253(cert.subject()),
+        issuer: rfc2253(cert.issuer()),
         serial: cert.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
         sans,
         not_before: cert.validity().not_before.timestamp(),
         not_after: cert.validity().not_after.timestamp(),
     })
+}
+
+fn rfc2253(name: &X509Name<'_>) -> String {
+    let mut text = String::new();
+    let parts: Vec<_> = name.iter_rdn().collect();
+    for part in parts.iter().rev() {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        for (nth, attribute) in part.iter().enumerate() {
+            if nth > 0 {
+                text.push('+');
+            }
+            let oid = attribute.attr_type();
+            match short_name(oid) {
+                Some(key) => text.push_str(key),
+                None => text.push_str(&oid.to_id_string()),
+            }
+            text.push('=');
+            match attribute.as_str() {
+                Ok(value) => escape(value, &mut text),
+                Err(_) => {
+                    text.push('#');
+                    attribute.attr_value().data.iter().for_each(|byte| text.push_str(&format!("{byte:02X}")));
+                }
+            }
+        }
+    }
+    text
+}
+
+/// The short names that OpenSSL has for the attributes of names.
+fn short_name(oid: &Oid<'_>) -> Option<&'static str> {
+    const NAMES: [(&[u64], &str); 13] = [
+        (&[2, 5, 4, 3], "CN"),
+        (&[2, 5, 4, 4], "SN"),
+        (&[2, 5, 4, 5], "serialNumber"),
+        (&[2, 5, 4, 6], "C"),
+        (&[2, 5, 4, 7], "L"),
+        (&[2, 5, 4, 8], "ST"),
+        (&[2, 5, 4, 9], "street"),
+        (&[2, 5, 4, 10], "O"),
+        (&[2, 5, 4, 11], "OU"),
+        (&[2, 5, 4, 12], "title"),
+        (&[0, 9, 2342, 19200300, 100, 1, 1], "UID"),
+        (&[0, 9, 2342, 19200300, 100, 1, 25], "DC"),
+        (&[1, 2, 840, 113549, 1, 9, 1], "emailAddress"),
+    ];
+    NAMES
+        .iter()
+        .find(|(known, _)| oid.iter().is_some_and(|parts| parts.eq(known.iter().copied())))
+        .map(|(_, name)| *name)
+}
+
+/// RFC 2253 2.4.
+fn escape(value: &str, text: &mut String) {
+    let last = value.chars().count().saturating_sub(1);
+    for (at, c) in value.chars().enumerate() {
+        let edge = (at == 0 && matches!(c, ' ' | '#')) || (at == last && c == ' ');
+        if edge || matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
 }
 
 fn san(name: &GeneralName<'_>) -> Option<San> {
@@ -157,6 +223,26 @@ fn names(leaf: &About) -> Vec<Box<str>> {
     if !leaf.sans.is_empty() {
         return names;
     }
-    let common = leaf.subject.split(", ").find_map(|part| part.strip_prefix("CN="));
+    let common = leaf.subject.split([',', '+']).find_map(|part| part.strip_prefix("CN="));
     common.map(|name| name.to_ascii_lowercase().into()).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_openssl_writes_them() {
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CountryName, "CH");
+        name.push(DnType::OrganizationName, "A, \"B\" + C");
+        name.push(DnType::CommonName, " #x ");
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = name;
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let about = about(made.der()).unwrap();
+        assert_eq!(about.subject, "CN=\\ #x\\ ,O=A\\, \\\"B\\\" \\+ C,C=CH");
+    }
 }

@@ -70,7 +70,7 @@ impl ClientTls {
         };
         let authorities = spec.validation.authorities.as_deref().map(super::certificate::certificates);
         let authorities = authorities.transpose().map_err(Why::Authorities)?.unwrap_or_default();
-        let provider = provider(&spec.params)?;
+        let provider = provider(&spec.params, false)?;
         let verifier = Arc::new(Verifier::new(&spec.validation, &provider)?);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&spec.params.versions())?

@@ -21,6 +21,8 @@ pub struct Hello {
     pub alpn: Vec<Box<[u8]>>,
     /// The newest version it offers, as on the wire: 0x0303 is TLS 1.2. 0 if it said none.
     pub newest: u16,
+    /// Whether it likes ChaCha20 better than AES-128, of the suites of TLS 1.2.
+    pub likes_chacha: bool,
 }
 
 /// 16 KiB, as Envoy's inspector: a ClientHello with several post-quantum key shares has 3.
@@ -86,7 +88,7 @@ fn body(hello: &[u8]) -> Option<Hello> {
     let mut found = Hello { newest: read.number()?, ..Hello::default() };
     read.take(32)?;
     read.short()?;
-    read.long()?;
+    found.likes_chacha = likes_chacha(read.long()?);
     read.short()?;
     if read.0.is_empty() {
         return Some(found);
@@ -124,6 +126,15 @@ fn body(hello: &[u8]) -> Option<Hello> {
         }
     }
     Some(found)
+}
+
+/// ECDHE with ECDSA or RSA: whichever is named first of those that Envoy holds for equally good.
+fn likes_chacha(suites: &[u8]) -> bool {
+    const AES_128: [[u8; 2]; 2] = [[0xc0, 0x2b], [0xc0, 0x2f]];
+    const CHACHA: [[u8; 2]; 2] = [[0xcc, 0xa8], [0xcc, 0xa9]];
+    let first =
+        suites.as_chunks::<2>().0.iter().find(|suite| AES_128.contains(suite) || CHACHA.contains(suite));
+    first.is_some_and(|suite| CHACHA.contains(suite))
 }
 
 struct Reader<'b>(&'b [u8]);

@@ -1,10 +1,11 @@
 //! TLS towards clients: certificates, protocols and rules of one filter chain. Knows no sockets.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, SignatureScheme};
@@ -13,7 +14,7 @@ use super::certificate::{About, Own, Pem};
 use super::hello::Hello;
 use super::refused::{Refused, Why};
 use super::verify::{ForClients, Validation, Verifier};
-use super::words::Params;
+use super::words::{Params, Version};
 
 /// What a filter chain says about TLS.
 #[derive(Clone)]
@@ -45,9 +46,12 @@ pub struct Clients {
 
 /// TLS towards clients, shared by all workers: tickets that one gives the others take.
 pub struct ServerTls {
+    /// For TLS 1.2, by our order of suites.
     config: Arc<ServerConfig>,
-    /// For clients that offer no protocol we have: Envoy goes on without, where the library would break off.
-    without_alpn: Arc<ServerConfig>,
+    /// The same for clients that like ChaCha20 better than AES-128, where that is theirs to say.
+    chacha: Option<Arc<ServerConfig>>,
+    /// For TLS 1.3, where the client's order of suites counts; `None`: it is not spoken.
+    newest: Option<Arc<ServerConfig>>,
     certificates: Arc<Certificates>,
 }
 
@@ -66,18 +70,15 @@ impl ServerTls {
             own.push(Own::read(nth, pem)?);
         }
         let certificates = Arc::new(Certificates(own));
-        let provider = provider(&spec.params)?;
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&spec.params.versions())?;
-        let builder = match &spec.clients {
-            Some(clients) => builder.with_client_cert_verifier(Arc::new(ForClients {
+        let provider = provider(&spec.params, false)?;
+        let clients: Arc<dyn ClientCertVerifier> = match &spec.clients {
+            Some(clients) => Arc::new(ForClients {
                 verifier: Verifier::new(&clients.validation, &provider)?,
                 required: clients.required,
-            })),
-            None => builder.with_client_cert_verifier(Arc::new(NoClientAuth)),
+            }),
+            None => Arc::new(NoClientAuth),
         };
-        let mut config = builder.with_cert_resolver(certificates.clone());
-        config.ignore_client_order = !spec.client_order;
+        let mut config = spec.config(provider, clients.clone(), certificates.clone())?;
         if spec.tickets {
             config.ticketer = Ticketer::new()?;
         } else {
@@ -87,16 +88,50 @@ impl ServerTls {
             true => ServerSessionMemoryCache::new(REMEMBERED),
             false => Arc::new(rustls::server::NoServerSessionStorage {}),
         };
-        let without_alpn = Arc::new(config.clone());
-        config.alpn_protocols = spec.alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { config: Arc::new(config), without_alpn, certificates })
+        let chacha = match spec.params.asks_clients() && !spec.client_order {
+            true => {
+                let mut other =
+                    spec.config(self::provider(&spec.params, true)?, clients, certificates.clone())?;
+                other.ticketer = config.ticketer.clone();
+                other.send_tls13_tickets = config.send_tls13_tickets;
+                other.session_storage = config.session_storage.clone();
+                Some(Arc::new(other))
+            }
+            false => None,
+        };
+        let newest = (spec.params.max == Version::V13).then(|| {
+            let mut newest = config.clone();
+            newest.ignore_client_order = false;
+            Arc::new(newest)
+        });
+        Ok(Self { config: Arc::new(config), chacha, newest, certificates })
     }
 
     /// A session for a client that says this.
     pub fn session(&self, hello: &Hello) -> Result<ServerConnection, rustls::Error> {
+        let config = match (&self.newest, &self.chacha) {
+            (Some(newest), _) if hello.newest >= TLS13 => newest,
+            (_, Some(chacha)) if hello.likes_chacha => chacha,
+            _ => &self.config,
+        };
         let offered = |own: &Vec<u8>| hello.alpn.iter().any(|theirs| **theirs == **own);
-        let common = hello.alpn.is_empty() || self.config.alpn_protocols.iter().any(offered);
-        ServerConnection::new(if common { self.config.clone() } else { self.without_alpn.clone() })
+        if hello.alpn.is_empty()
+            || config.alpn_protocols.is_empty()
+            || config.alpn_protocols.iter().any(offered)
+        {
+            return ServerConnection::new(config.clone());
+        }
+        // It offers no protocol we have: Envoy goes on without, where the library would break off.
+        let mut config = (**config).clone();
+        config.alpn_protocols.clear();
+        ServerConnection::new(Arc::new(config))
+    }
+
+    /// The certificate that a client of this name is shown, with its chain, leaf first.
+    pub fn shown_to(&self, server_name: Option<&str>) -> &[About] {
+        let all = &self.certificates.0;
+        let fits = |own: &&Own| server_name.is_some_and(|name| own.fits(name).is_some());
+        all.iter().find(fits).or(all.first()).map_or(&[], |own| &own.about)
     }
 
     /// Its certificates, each with its chain, leaf first.
@@ -111,13 +146,50 @@ impl fmt::Debug for ServerTls {
     }
 }
 
+impl ServerSpec {
+    fn config(
+        &self,
+        provider: Arc<CryptoProvider>,
+        clients: Arc<dyn ClientCertVerifier>,
+        certificates: Arc<Certificates>,
+    ) -> Result<ServerConfig, Refused> {
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&self.params.versions())?
+            .with_client_cert_verifier(clients)
+            .with_cert_resolver(certificates);
+        config.ignore_client_order = !self.client_order;
+        config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(config)
+    }
+}
+
+/// TLS 1.3 on the wire.
+const TLS13: u16 = 0x0304;
+
 /// Sessions remembered for clients that take no tickets. Few are left: 256 is the library's own number.
 const REMEMBERED: usize = 256;
 
 /// What cryptography to use with these settings.
-pub(super) fn provider(params: &Params) -> Result<Arc<CryptoProvider>, Refused> {
+pub(super) fn provider(params: &Params, chacha: bool) -> Result<Arc<CryptoProvider>, Refused> {
+    // Most have these, and thousands of certificates need not have one each.
+    static DEFAULT: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    static CHACHA: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    if !params.is_default() {
+        return made(params, chacha);
+    }
+    let shared = if chacha { &CHACHA } else { &DEFAULT };
+    match shared.get() {
+        Some(known) => Ok(known.clone()),
+        None => {
+            let made = made(params, chacha)?;
+            Ok(shared.get_or_init(|| made).clone())
+        }
+    }
+}
+
+fn made(params: &Params, chacha: bool) -> Result<Arc<CryptoProvider>, Refused> {
     Ok(Arc::new(CryptoProvider {
-        cipher_suites: params.suites().map_err(Why::Cipher)?,
+        cipher_suites: params.suites(chacha).map_err(Why::Cipher)?,
         kx_groups: params.kx_groups().map_err(Why::Group)?,
         ..aws_lc_rs::default_provider()
     }))

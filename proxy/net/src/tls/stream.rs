@@ -5,12 +5,14 @@ use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::certificate::{About, about};
+use super::verify::WrongNames;
 use super::words::cipher_name;
 use crate::stream::show;
 
@@ -46,16 +48,33 @@ pub enum Failure {
 impl HandshakeError {
     /// What it is counted as.
     pub fn failure(&self) -> Failure {
-        use rustls::{CertificateError, Error};
+        use rustls::Error;
         match self {
             HandshakeError::Closed | HandshakeError::Io(_) => Failure::Broken,
             HandshakeError::Tls(Error::NoCertificatesPresented) => Failure::NoCertificate,
-            HandshakeError::Tls(Error::InvalidCertificate(CertificateError::NotValidForName)) => {
+            HandshakeError::Tls(Error::InvalidCertificate(wrong)) if WrongNames::is(wrong) => {
                 Failure::WrongName
             }
             HandshakeError::Tls(Error::InvalidCertificate(_)) => Failure::Untrusted,
             HandshakeError::Tls(_) => Failure::Protocol,
         }
+    }
+
+    /// Why the peer's certificate is not good enough, in the words that Envoy's library has for it where they are known.
+    pub fn verdict(&self) -> Option<String> {
+        use rustls::{CertificateError, Error};
+        let HandshakeError::Tls(Error::InvalidCertificate(wrong)) = self else { return None };
+        let why = match wrong {
+            CertificateError::Other(other) if WrongNames::is(wrong) => return Some(other.0.to_string()),
+            CertificateError::UnknownIssuer => "unable to get local issuer certificate".to_owned(),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "certificate has expired".to_owned()
+            }
+            other => format!("{other:?}"),
+        };
+        Some(format!(
+            "verify cert failed: X509_verify_cert: certificate verification error at depth 0: {why}"
+        ))
     }
 }
 
@@ -145,6 +164,11 @@ impl TlsStream {
         about(self.session.peer_certificates()?.first()?)
     }
 
+    /// The peer's chain as it came, leaf first; empty if it showed none.
+    pub fn peer_chain(&self) -> &[CertificateDer<'static>] {
+        self.session.peer_certificates().unwrap_or_default()
+    }
+
     /// Carries out the handshake, up to and including the session tickets a server sends after it.
     pub async fn handshake(&mut self) -> Result<(), HandshakeError> {
         std::future::poll_fn(|cx| self.poll_handshake(cx)).await
@@ -161,10 +185,24 @@ impl TlsStream {
             }
             if let Err(error) = self.session.process_new_packets() {
                 // The alert says what was wrong; whether it leaves does not matter to us.
-                let _ = self.poll_flush(cx);
+                if error == rustls::Error::NoCertificatesPresented && self.version() == "TLSv1.2" {
+                    self.say_handshake_failure();
+                } else {
+                    let _ = self.poll_flush(cx);
+                }
                 return Poll::Ready(Err(error.into()));
             }
         }
+    }
+
+    /// TLS 1.2 has no alert of its own for a certificate that is missing, and the library sends the one of TLS 1.3.
+    fn say_handshake_failure(&mut self) {
+        let mut out = Vec::new();
+        while self.session.wants_write() && self.session.write_tls(&mut out).is_ok_and(|n| n > 0) {}
+        if let [.., level @ 2, description @ 116] = &mut *out {
+            (*level, *description) = (2, 40);
+        }
+        let _ = self.io.try_write(&out);
     }
 
     /// Hands the session more of what the peer sent; 0 is the end of the stream.

@@ -10,7 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 
 use super::certificate::{San, SanKind, about, certificates};
@@ -53,6 +54,24 @@ impl SanRule {
     }
 }
 
+/// None of a certificate's names is one that it should have.
+#[derive(Debug, thiserror::Error)]
+#[error("verify cert failed: SAN matcher, certificate SANs are [{0}]")]
+pub(super) struct WrongNames(String);
+
+impl WrongNames {
+    /// As an error of the library, which has its peer told what Envoy's is: certificate_unknown.
+    fn error(sans: &[San]) -> Error {
+        let names: Vec<&str> = sans.iter().map(|san| &*san.value).collect();
+        CertificateError::Other(OtherError(Arc::new(WrongNames(names.join(", "))))).into()
+    }
+
+    /// Whether it is this.
+    pub(super) fn is(error: &CertificateError) -> bool {
+        matches!(error, CertificateError::Other(other) if other.0.is::<WrongNames>())
+    }
+}
+
 /// The check of one validation context.
 pub(super) struct Verifier {
     roots: Option<Roots>,
@@ -90,7 +109,7 @@ impl Verifier {
         }
         let about = about(leaf).ok_or(CertificateError::BadEncoding)?;
         let good = about.sans.iter().any(|san| self.sans.iter().any(|rule| rule.holds(san)));
-        if good { Ok(()) } else { Err(CertificateError::NotValidForName.into()) }
+        if good { Ok(()) } else { Err(WrongNames::error(&about.sans)) }
     }
 }
 

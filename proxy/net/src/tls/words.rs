@@ -26,7 +26,14 @@ pub struct Params {
     pub groups: Vec<Box<str>>,
 }
 
-/// Envoy's order: AES-128 first, then what is fast without AES in hardware.
+/// Envoy's default for TLS 1.2. Of those in brackets the client chooses.
+const DEFAULT_CIPHERS: &[&str] = &[
+    "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]",
+    "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+];
+
 const CIPHERS: &[(&str, SupportedCipherSuite)] = &[
     ("ECDHE-ECDSA-AES128-GCM-SHA256", cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
     ("ECDHE-ECDSA-CHACHA20-POLY1305", cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
@@ -36,7 +43,7 @@ const CIPHERS: &[(&str, SupportedCipherSuite)] = &[
     ("ECDHE-RSA-AES256-GCM-SHA384", cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
 ];
 
-/// BoringSSL's order with AES in hardware.
+/// BoringSSL's order with AES in hardware, as we offer them; of a client's the one that it likes best is taken.
 const CIPHERS_13: [SupportedCipherSuite; 3] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
@@ -54,6 +61,14 @@ const GROUPS: &[(&str, &dyn SupportedKxGroup)] = &[
 
 /// How many of [`GROUPS`] are the default.
 const DEFAULT_GROUPS: usize = 3;
+
+fn is_chacha(suite: SupportedCipherSuite) -> bool {
+    matches!(
+        suite.suite(),
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+    )
+}
 
 /// A cipher suite as OpenSSL names it.
 pub(super) fn cipher_name(suite: SupportedCipherSuite) -> &'static str {
@@ -81,13 +96,33 @@ fn find<T: Copy>(list: &[Box<str>], known: &[(&str, T)]) -> Found<T> {
 }
 
 impl Params {
-    /// All suites, TLS 1.3's first; an unknown name is the error.
-    pub(super) fn suites(&self) -> Found<SupportedCipherSuite> {
-        let mut own = find(&self.ciphers, CIPHERS)?;
-        if own.is_empty() {
-            own = CIPHERS.iter().map(|(_, suite)| *suite).collect();
+    /// All suites, TLS 1.3's first; an unknown name is the error. Of those in brackets, which are equally good, the ones with
+    /// ChaCha20 come first if `chacha` is liked, and last if not.
+    pub(super) fn suites(&self, chacha: bool) -> Found<SupportedCipherSuite> {
+        let mut own = Vec::new();
+        for group in self.groups_of_ciphers() {
+            let mut group = find(&[group.into()], CIPHERS)?;
+            group.sort_by_key(|suite| is_chacha(*suite) != chacha);
+            own.append(&mut group);
         }
         Ok(CIPHERS_13.into_iter().chain(own).collect())
+    }
+
+    /// Suites of TLS 1.2 that are equally good stand together.
+    fn groups_of_ciphers(&self) -> impl Iterator<Item = &str> {
+        let own = self.ciphers.iter().flat_map(|entry| entry.split(':')).filter(|group| !group.is_empty());
+        let defaults = if names(&self.ciphers).next().is_none() { DEFAULT_CIPHERS } else { &[] };
+        defaults.iter().copied().chain(own.filter(move |_| defaults.is_empty()))
+    }
+
+    /// Whether nothing is said of ciphers and groups.
+    pub(super) fn is_default(&self) -> bool {
+        names(&self.ciphers).next().is_none() && names(&self.groups).next().is_none()
+    }
+
+    /// Whether what a client likes makes a difference to the order of suites.
+    pub(super) fn asks_clients(&self) -> bool {
+        self.min == Version::V12 && self.groups_of_ciphers().any(|group| group.contains('|'))
     }
 
     /// All groups; an unknown name is the error.

@@ -24,7 +24,7 @@ fn hello(name: &str, alpn: &[&[u8]]) -> Vec<u8> {
 
 fn said(name: Option<&str>, alpn: &[&[u8]]) -> Look {
     let alpn = alpn.iter().map(|p| (*p).into()).collect();
-    Look::Hello(Hello { server_name: name.map(Into::into), alpn, newest: 0x0304 })
+    Look::Hello(Hello { server_name: name.map(Into::into), alpn, newest: 0x0304, likes_chacha: false })
 }
 
 #[test]

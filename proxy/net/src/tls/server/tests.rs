@@ -96,3 +96,60 @@ fn the_name_chooses_the_certificate() {
         assert!(exact.fits(name).is_none(), "{name}");
     }
 }
+
+/// The suite that the two agree upon with a client that offers these, in this order.
+fn agreed(params: Params, theirs: &[rustls::SupportedCipherSuite]) -> Option<rustls::SupportedCipherSuite> {
+    let pem = pem(&["a.test"], &rcgen::PKCS_ECDSA_P256_SHA256);
+    let server = ServerTls::new(&ServerSpec { params, ..spec(&[&pem]) }).unwrap();
+    let provider = CryptoProvider { cipher_suites: theirs.to_vec(), ..aws_lc_rs::default_provider() };
+    let validation = Validation::default();
+    let provider = Arc::new(provider);
+    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier::new(&validation, &provider).unwrap()))
+        .with_no_client_auth();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), "a.test".try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    let crate::tls::hello::Look::Hello(hello) = crate::tls::hello::look(&bytes) else { panic!("no hello") };
+    let mut session = server.session(&hello).unwrap();
+    session.read_tls(&mut &*bytes).unwrap();
+    session.process_new_packets().ok()?;
+    session.negotiated_cipher_suite()
+}
+
+#[test]
+fn suites_are_chosen_as_envoy_chooses_them() {
+    use rustls::crypto::aws_lc_rs::cipher_suite as suite;
+    let params = |max, ciphers: &[&str]| Params {
+        min: Version::V12,
+        max,
+        ciphers: ciphers.iter().map(|name| (*name).into()).collect(),
+        groups: vec![],
+    };
+    let newest = [suite::TLS13_AES_128_GCM_SHA256, suite::TLS13_AES_256_GCM_SHA384];
+    for theirs in [newest, [newest[1], newest[0]]] {
+        assert_eq!(
+            agreed(params(Version::V13, &[]), &theirs),
+            Some(theirs[0]),
+            "of TLS 1.3 the client's first"
+        );
+    }
+    let [aes128, chacha, aes256] = [
+        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    ];
+    let old = |ciphers: &[&str], theirs: &[_]| agreed(params(Version::V12, ciphers), theirs);
+    assert_eq!(old(&[], &[aes256, aes128, chacha]), Some(aes128), "ours first");
+    assert_eq!(
+        old(&[], &[aes256, chacha, aes128]),
+        Some(chacha),
+        "of two that are equally good the client's"
+    );
+    let listed = ["ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"];
+    assert_eq!(old(&listed, &[chacha, aes128]), Some(aes128), "unless they are told apart");
+    assert_eq!(old(&listed, &[aes256]), None);
+}
