@@ -3,6 +3,7 @@
 mod cli;
 mod explain;
 mod gateway;
+mod queue;
 mod sample;
 mod up;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     }
     match Cli::parse().command {
         Command::Gateway(words) => gateway::run(words.words),
+        Command::QueueProxy => queue::run(),
         Command::Up(options) => up::run(*options),
         Command::Sample(options) => sample::run(options.app),
         Command::Explain(options) => explain::run(&options),

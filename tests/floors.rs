@@ -12,6 +12,7 @@ use serde_json::Value;
 const FLOORS: &[(&str, u8)] = &[
     ("forebay", 6),
     ("forebay-gateway", 5),
+    ("forebay-queue", 5),
     ("forebay-xds-control", 5),
     ("forebay-local", 5),
     ("forebay-engine", 4),
@@ -50,6 +51,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("forebay-http", &["hyper", "envoy-types", "forebay-proto"]),
     ("forebay-engine", &["envoy-types", "forebay-proto", "tonic"]),
     ("forebay-upstream", &["envoy-types", "forebay-proto"]),
+    ("forebay-queue", &["hyper", "envoy-types", "tonic", "forebay-engine", "forebay-model"]),
     ("forebay-base", &["tokio", "prost"]),
 ];
 

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     /// Run a gateway with Envoy's flags and Envoy's bootstrap file (`forebay gateway --help` lists them)
     #[command(disable_help_flag = true)]
     Gateway(Gateway),
+    /// Run Knative's sidecar in front of the app on 127.0.0.1:$USER_PORT, configured by Knative's environment variables
+    QueueProxy,
     /// Run one of the sample apps on $PORT
     Sample(Sample),
     /// Ask a running `forebay up` which listener, host, route, revision and endpoint a URL gets, and why

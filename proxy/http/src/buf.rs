@@ -59,6 +59,12 @@ impl Pool {
         }
     }
 
+    /// Gives what is spare to the allocator: a worker that idles holds nothing.
+    pub fn trim(&self) {
+        *self.spare.borrow_mut() = Vec::new();
+        *self.outs.borrow_mut() = Vec::new();
+    }
+
     /// Spare buffers held now.
     pub fn spare(&self) -> usize {
         self.spare.borrow().len()

@@ -1,0 +1,29 @@
+"""HTTP/1 as bytes, for both ends; what `lockstep` has for it, and messages as they are compared."""
+
+import importlib.util
+import pathlib
+
+_spec = importlib.util.spec_from_file_location(
+    "lockstep_http1", pathlib.Path(__file__).resolve().parents[2] / "lockstep/harness/http1.py"
+)
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+Gone, Wire, Head, head, chunks = _module.Gone, _module.Wire, _module.Head, _module.head, _module.chunks
+
+
+def shown(fields) -> dict[str, list[str]]:
+    """Fields by their names in lower case: HTTP/1 does not tell the cases apart, and says nothing of the order of names."""
+    named: dict[str, list[str]] = {}
+    for name, value in fields:
+        named.setdefault(name.lower(), []).append(value)
+    return {name: named[name] for name in sorted(named)}
+
+
+async def body(wire, head) -> tuple[bytes, list]:
+    """A request's body and trailers."""
+    into = bytearray()
+    if head.has("transfer-encoding", "chunked"):
+        trailers = await chunks(wire, into)
+        return bytes(into), trailers
+    length = head.values("content-length")
+    return (await wire.exactly(int(length[0])) if length else b""), []

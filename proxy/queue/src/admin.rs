@@ -1,0 +1,44 @@
+//! The two small pages beside the requests: the drain that Kubernetes asks for before it stops the app, and the load that the
+//! autoscaler asks for. Knows nothing of the app.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use forebay_http::Client;
+use forebay_net::Phase;
+
+use crate::exchange::{After, Exchange, Kind, reply};
+use crate::sidecar::Sidecar;
+
+/// serving: `adminHandler`: a drain that SIGTERM does not follow within this time was for the app's container alone.
+const FOLLOWS: Duration = Duration::from_secs(1);
+
+/// `/wait-for-drain`: answers when no request has come for a while.
+pub(crate) async fn drain<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C) -> After {
+    if path(x) != b"/wait-for-drain" {
+        return reply(sidecar, x, client, 404, b"404 page not found\n", Kind::Error).await;
+    }
+    let this = sidecar.clone();
+    tokio::task::spawn_local(async move {
+        tokio::time::sleep(FOLLOWS).await;
+        if this.drain.phase() == Phase::Running {
+            this.quiet.reset();
+        }
+    });
+    sidecar.quiet.drain().await;
+    reply(sidecar, x, client, 200, b"", Kind::Bare).await
+}
+
+/// `/metrics`: the last second's `Stat`.
+pub(crate) async fn stats<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C) -> After {
+    if path(x) != b"/metrics" {
+        return reply(sidecar, x, client, 404, b"404 page not found\n", Kind::Error).await;
+    }
+    let stat = sidecar.load.encode();
+    reply(sidecar, x, client, 200, &stat, Kind::Typed("application/protobuf")).await
+}
+
+fn path(x: &Exchange) -> &[u8] {
+    let path = x.req.path();
+    path.split(|b| *b == b'?').next().unwrap_or_default()
+}

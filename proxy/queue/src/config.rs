@@ -1,0 +1,163 @@
+//! What the environment says, parsed before anything is opened. Owns the names, which are Knative's; binds nothing.
+
+mod invalid;
+mod observability;
+mod words;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+pub use invalid::Invalid;
+pub use observability::Observability;
+
+use crate::readiness::{self, Probe};
+use words::Words;
+
+/// Everything a queue-proxy is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whose it is.
+    pub identity: Identity,
+    /// Where it listens.
+    pub ports: Ports,
+    /// The app: always on this machine.
+    pub app: SocketAddr,
+    /// Requests that may run at once; 0 is any number.
+    pub concurrency: u32,
+    /// The three clocks of a request.
+    pub timeouts: Timeouts,
+    /// What the app has to answer before it gets requests; empty is nothing.
+    pub probes: Vec<Probe>,
+    /// Whether HTTP probes try HTTP/2 first.
+    pub detects_http2: bool,
+    /// How the process logs.
+    pub logging: Logging,
+    /// Metrics, traces and the request log.
+    pub observability: Observability,
+    /// Time without a request after which a drain has done its work.
+    pub quiet: Duration,
+    /// How long upgraded connections and HTTP/2 streams may go on in the end.
+    pub patience: Duration,
+}
+
+/// Whose queue-proxy it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Identity {
+    pub namespace: String,
+    pub service: String,
+    pub configuration: String,
+    pub revision: String,
+    pub pod: String,
+    pub pod_ip: String,
+}
+
+/// Where a queue-proxy listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// On which address; the unspecified one of IPv6 is IPv4 too.
+    pub address: IpAddr,
+    /// Requests.
+    pub main: u16,
+    /// Requests through TLS, where there is a certificate.
+    pub tls: u16,
+    /// The drain that Kubernetes asks for before it stops the app.
+    pub admin: u16,
+    /// Load, for the autoscaler.
+    pub stats: u16,
+}
+
+/// The three clocks of a request, from its arrival on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// All of it.
+    pub revision: Duration,
+    /// Until something of the response is written.
+    pub response_start: Option<Duration>,
+    /// Between two writes, the first of them included.
+    pub idle: Option<Duration>,
+}
+
+/// How the process logs: Knative's `config-logging`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logging {
+    /// zap's configuration as JSON.
+    pub config: String,
+    /// The level, where it is not the configuration's.
+    pub level: String,
+}
+
+/// The ports that Knative's controller and autoscaler have in their code.
+const ADMIN: u16 = 8022;
+const STATS: u16 = 9090;
+
+/// serving: `pkg/queue/sharedmain/main.go`, `drainSleepDuration`.
+const QUIET: Duration = Duration::from_secs(30);
+/// The same, `hijackDrainDuration`.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Config {
+    /// Reads the environment by `get`. What is not named here is not looked at.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed, by its name.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let env = Words(&get);
+        // In the reference's order, so that of several wrong variables the same one is told.
+        let concurrency = env.int("CONTAINER_CONCURRENCY", "ContainerConcurrency")?;
+        let main = env.port("QUEUE_SERVING_PORT")?;
+        let tls = env.port("QUEUE_SERVING_TLS_PORT")?;
+        let user = env.port("USER_PORT")?;
+        let revision = env.int("REVISION_TIMEOUT_SECONDS", "RevisionTimeoutSeconds")?;
+        let response_start = env
+            .optional_int("REVISION_RESPONSE_START_TIMEOUT_SECONDS", "RevisionResponseStartTimeoutSeconds")?;
+        let idle = env.optional_int("REVISION_IDLE_TIMEOUT_SECONDS", "RevisionIdleTimeoutSeconds")?;
+        let probe = env.optional("SERVING_READINESS_PROBE");
+        // What it asks for is how requests are served anyway.
+        env.flag("ENABLE_HTTP_FULL_DUPLEX", "EnableHTTPFullDuplex")?;
+        let detects_http2 = env.flag("ENABLE_HTTP2_AUTO_DETECTION", "EnableHTTP2AutoDetection")?;
+        let several = env.flag("ENABLE_MULTI_CONTAINER_PROBES", "EnableMultiContainerProbes")?;
+        let logging = Logging {
+            config: env.required("SERVING_LOGGING_CONFIG")?,
+            level: env.required("SERVING_LOGGING_LEVEL")?,
+        };
+        let identity = Identity {
+            namespace: env.required("SERVING_NAMESPACE")?,
+            service: env.optional("SERVING_SERVICE"),
+            configuration: env.required("SERVING_CONFIGURATION")?,
+            revision: env.required("SERVING_REVISION")?,
+            pod: env.required("SERVING_POD")?,
+            pod_ip: env.required("SERVING_POD_IP")?,
+        };
+        let seconds = |n: i64| Duration::from_secs(u64::try_from(n).unwrap_or_default());
+        let optional = |n: i64| (n > 0).then(|| seconds(n));
+        Ok(Self {
+            identity,
+            ports: Ports {
+                address: env.address("FOREBAY_QUEUE_ADDRESS", Ipv6Addr::UNSPECIFIED.into())?,
+                main,
+                tls,
+                admin: env.optional_port("FOREBAY_QUEUE_ADMIN_PORT", ADMIN)?,
+                stats: env.optional_port("FOREBAY_QUEUE_STATS_PORT", STATS)?,
+            },
+            app: (Ipv4Addr::LOCALHOST, user).into(),
+            concurrency: u32::try_from(concurrency.max(0))
+                .map_err(|_| Invalid::TooLarge { name: "CONTAINER_CONCURRENCY", value: concurrency })?,
+            timeouts: Timeouts {
+                revision: seconds(revision),
+                response_start: optional(response_start),
+                idle: optional(idle),
+            },
+            probes: readiness::parse(&probe, several)
+                .map_err(|why| Invalid::Json { name: "SERVING_READINESS_PROBE", why })?,
+            detects_http2,
+            logging,
+            observability: Observability::read(&env.optional("OBSERVABILITY_CONFIG"))?,
+            quiet: QUIET,
+            patience: PATIENCE,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

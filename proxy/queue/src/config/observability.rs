@@ -1,0 +1,64 @@
+//! `OBSERVABILITY_CONFIG`: what of Knative's `config-observability` concerns a queue-proxy. Knows no exporters.
+
+use serde::Deserialize;
+
+use super::Invalid;
+
+/// Metrics, traces and the request log.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Observability {
+    /// Whether requests are logged.
+    pub enable_request_log: bool,
+    /// Go's template of a line.
+    pub request_log_template: String,
+    /// Whether probes are logged as well.
+    pub enable_probe_request_log: bool,
+    /// Metrics of requests.
+    pub request_metrics: Export,
+    /// Traces.
+    pub tracing: Export,
+    /// What the process tells of itself.
+    pub runtime: Runtime,
+}
+
+/// How something is told.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Export {
+    /// `none`, or empty, is not at all.
+    pub protocol: String,
+}
+
+/// What the process tells of itself.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Runtime {
+    /// `enabled` or `disabled`.
+    pub profiling: String,
+}
+
+impl Observability {
+    /// What is asked for and not done yet.
+    pub(crate) fn undone(&self) -> impl Iterator<Item = &'static str> {
+        let exports = |export: &Export| !matches!(export.protocol.as_str(), "" | "none");
+        [
+            (self.enable_request_log, "enableRequestLog"),
+            (exports(&self.request_metrics), "requestMetrics"),
+            (exports(&self.tracing), "tracing"),
+            (self.runtime.profiling.eq_ignore_ascii_case("enabled"), "runtime.profiling"),
+        ]
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(|(_, what)| what)
+    }
+
+    /// Reads the JSON; empty is the defaults.
+    pub(super) fn read(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_str(text)
+            .map_err(|e| Invalid::Json { name: "OBSERVABILITY_CONFIG", why: e.to_string() })
+    }
+}

@@ -1,0 +1,103 @@
+//! A connection from its first byte on: which protocol it speaks, and whose it is. Knows no request's meaning.
+
+mod h1;
+mod h2;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use forebay_http::{Client, Version};
+use forebay_net::sniff::PREFACE;
+use forebay_net::{Accepted, Sniff, Stream, sniff};
+
+use crate::admin;
+use crate::exchange::{self, After, Exchange};
+use crate::sidecar::Sidecar;
+
+/// Go's `ReadHeaderTimeout` of all the reference's servers: a head that has begun, and the first one of a connection, come within.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// Which of its ports a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Requests for the app, in either protocol.
+    Main,
+    /// `/wait-for-drain`.
+    Admin,
+    /// `/metrics` for the autoscaler.
+    Stats,
+}
+
+/// The other end.
+pub(crate) struct Peer {
+    pub(crate) remote: SocketAddr,
+    /// Its address without the port, as `x-forwarded-for` has it.
+    pub(crate) text: Box<str>,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(sidecar: &Rc<Sidecar>, door: Door, accepted: Accepted) {
+    let Accepted { stream, peer, slot: _slot } = accepted;
+    let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let peer = Peer { remote, text: remote.ip().to_string().into() };
+    let mut stream = Stream::Plain(stream);
+    match door {
+        Door::Main => match speaks_http2(sidecar, &mut stream).await {
+            Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
+            Some(false) => h1::serve(sidecar, door, &peer, stream).await,
+            None => {}
+        },
+        Door::Admin | Door::Stats => h1::serve(sidecar, door, &peer, stream).await,
+    }
+}
+
+/// Looks at the first bytes; `None` if there were none in time.
+async fn speaks_http2(sidecar: &Rc<Sidecar>, stream: &mut Stream) -> Option<bool> {
+    let mut late = sidecar.timer.after(HEAD);
+    let mut guard = sidecar.drain.guard();
+    let mut first = [0; PREFACE.len()];
+    let mut seen = 0;
+    loop {
+        let n = std::future::poll_fn(|cx| {
+            if late.poll_expired(cx).is_ready() {
+                return std::task::Poll::Ready(None);
+            }
+            if let std::task::Poll::Ready(phase) = guard.poll_phase(cx)
+                && phase >= forebay_net::Phase::Closing
+            {
+                return std::task::Poll::Ready(None);
+            }
+            stream.poll_peek(cx, &mut first).map(Result::ok)
+        })
+        .await?;
+        match sniff(first.get(..n).unwrap_or_default()) {
+            _ if n == 0 => return None,
+            Sniff::Http2 => return Some(true),
+            Sniff::Http1 => return Some(false),
+            // The beginning of a preface and nothing more: looking again finds the same at once.
+            Sniff::More if n == seen => tokio::time::sleep(Duration::from_millis(1)).await,
+            Sniff::More => seen = n,
+        }
+    }
+}
+
+/// Has the request in `x` answered by whoever it is for.
+async fn answer<C: Client>(
+    sidecar: &Rc<Sidecar>,
+    door: Door,
+    peer: &Peer,
+    x: &mut Exchange,
+    clocks: &mut exchange::Clocks,
+    client: &mut C,
+) -> After {
+    if x.req.path() == b"*" && x.req.version != Version::H2 {
+        // Go's server answers for itself what is asked of it as a whole.
+        return exchange::reply(sidecar, x, client, 200, b"", exchange::Kind::Bare).await;
+    }
+    match door {
+        Door::Main => exchange::run(sidecar, peer, x, clocks, client).await,
+        Door::Admin => admin::drain(sidecar, x, client).await,
+        Door::Stats => admin::stats(sidecar, x, client).await,
+    }
+}

@@ -1,0 +1,93 @@
+//! An HTTP/2 connection: streams as tasks of their own, the connection itself polled here. Knows no request's meaning.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use forebay_http::h1::Framing;
+use forebay_http::h2::{self as http2, ServerStream};
+use forebay_net::{Phase, Stream};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+
+use super::{Door, Peer};
+use crate::exchange::{Asked, Clocks};
+use crate::sidecar::Sidecar;
+
+/// What Go's server allows: streams at once.
+const STREAMS: u32 = 250;
+/// Bytes of a head, `DefaultMaxHeaderBytes`.
+const HEAD_BYTES: u32 = 1 << 20;
+/// Header fields; more than the HTTP/1.1 leg's table has would be of no use.
+const HEADERS: usize = 200;
+
+/// Serves the connection to its end.
+pub(super) async fn serve(sidecar: &Rc<Sidecar>, peer: Peer, stream: Stream) {
+    match http2::accept(stream, STREAMS, HEAD_BYTES, false).await {
+        Ok(connection) => streams(sidecar, &Rc::new(peer), connection).await,
+        Err(error) => tracing::debug!(peer = %peer.remote, %error, "an HTTP/2 connection did not begin"),
+    }
+}
+
+async fn streams(
+    sidecar: &Rc<Sidecar>,
+    peer: &Rc<Peer>,
+    mut connection: h2::server::Connection<Stream, Bytes>,
+) {
+    let mut guard = sidecar.drain.guard();
+    loop {
+        let next = poll_fn(|cx| {
+            while let Poll::Ready(phase) = guard.poll_phase(cx) {
+                match phase {
+                    Phase::Cut => return Poll::Ready(None),
+                    // GOAWAY with all streams so far allowed to end.
+                    Phase::Closing => connection.graceful_shutdown(),
+                    Phase::Running | Phase::Draining => {}
+                }
+            }
+            connection.poll_accept(cx)
+        })
+        .await;
+        match next {
+            Some(Ok((request, respond))) => {
+                let (sidecar, peer) = (sidecar.clone(), peer.clone());
+                tokio::task::spawn_local(async move { stream(&sidecar, &peer, request, respond).await });
+            }
+            Some(Err(error)) => {
+                if !error.is_io() && error.reason() != Some(Reason::NO_ERROR) {
+                    tracing::debug!(peer = %peer.remote, %error, "an HTTP/2 connection broke");
+                }
+                break;
+            }
+            None => break,
+        }
+    }
+}
+
+async fn stream(
+    sidecar: &Rc<Sidecar>,
+    peer: &Peer,
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let mut x = sidecar.lend_exchange();
+    let (mut leg, framing) = ServerStream::open(request, respond, HEADERS, &mut x.req);
+    match framing {
+        Ok(framing) => {
+            let expects_continue = framing != Framing::None
+                && x.req.get(b"expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
+            let upgrade = leg.asks_for_tunnel();
+            // A body that is known to have no byte is none (Go's `http.NoBody`).
+            let framing = if framing == Framing::Length(0) { Framing::None } else { framing };
+            x.asked = Asked { framing, keep_alive: true, expects_continue, upgrade };
+            let mut clocks = Clocks::new(sidecar);
+            super::answer(sidecar, Door::Main, peer, &mut x, &mut clocks, &mut leg).await;
+        }
+        Err(why) => {
+            tracing::debug!(peer = %peer.remote, %why, "a request of HTTP/2 was refused");
+            leg.reset(Reason::PROTOCOL_ERROR);
+        }
+    }
+    sidecar.give_back_exchange(x);
+}

@@ -1,0 +1,163 @@
+//! One request's path, top to bottom: probes → in flight → clocks → headers → load → breaker → app → both bodies. Owns the order,
+//! which is the reference's (serving: `pkg/queue/sharedmain/handlers.go`); each step has its file. Knows no accept loop.
+
+mod breaker;
+mod broken;
+mod clocks;
+mod connect;
+mod forward;
+mod headers;
+mod probes;
+mod relay;
+mod reply;
+mod tunnel;
+
+use std::rc::Rc;
+
+use forebay_http::h1::Framing;
+use forebay_http::{Client, Head, Known};
+
+use crate::conn::Peer;
+use crate::life;
+use crate::sidecar::Sidecar;
+
+use broken::Broken;
+pub(crate) use clocks::Clocks;
+pub(crate) use reply::{Kind, reply};
+
+/// What the connection does after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It may carry another request.
+    KeepAlive,
+    /// It closes once everything is flushed.
+    Close,
+}
+
+/// What is known of a request beside its head.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+    pub(crate) expects_continue: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// The room of one request. Reused, so that a warm one allocates nothing.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    pub(crate) req: Head,
+    pub(crate) res: Head,
+    pub(crate) asked: Asked,
+    /// A header value on its way.
+    scratch: Vec<u8>,
+    /// What the client asked to upgrade to.
+    upgrade: Vec<u8>,
+}
+
+/// Why a request did not get its response from the app.
+#[derive(Debug)]
+enum Fault {
+    /// As many wait as may.
+    QueueFull,
+    /// A clock ran out.
+    Late,
+    /// The client went away, or half away: the reference does not tell the two apart.
+    Gone,
+    /// The client's body broke its framing.
+    BadBody,
+    /// The app.
+    App(Broken),
+}
+
+/// Serves one request whose head is in `x.req`.
+pub(crate) async fn run<C: Client>(
+    sidecar: &Rc<Sidecar>,
+    peer: &Peer,
+    x: &mut Exchange,
+    clocks: &mut Clocks,
+    client: &mut C,
+) -> After {
+    let now = sidecar.clock.tick();
+    x.res.clear();
+    match probes::of(&x.req) {
+        Some(probes::Probe::Health) => return Box::pin(probes::health(sidecar, x, client)).await,
+        Some(probes::Probe::Ingress) => return Box::pin(probes::ingress(sidecar, x, client)).await,
+        None => {}
+    }
+    sidecar.quiet.touch(now);
+    let mut counted = life::Counted::new(&sidecar.in_flight, x.req.version == forebay_http::Version::H2);
+    clocks.begin(now, &sidecar.config.timeouts);
+    headers::forwarded(x);
+    // Old ingresses rewrite kubelet's probes and say so; those are nobody's load.
+    let probe = x.req.known(Known::KKubeletProbe).is_some_and(|v| !v.is_empty());
+    let _load = (!probe).then(|| Loading::begin(sidecar, &x.req));
+    if !probe {
+        headers::host(&mut x.req);
+    }
+    let permit = if probe { Ok(None) } else { breaker::enter(sidecar, x, clocks, client).await };
+    let answered = match permit {
+        Ok(permit) => {
+            headers::outgoing(x, peer, sidecar.config.app);
+            forward::until_answered(sidecar, x, clocks, client).await.map(|answered| (answered, permit))
+        }
+        Err(fault) => Err(fault),
+    };
+    match answered {
+        Ok((mut answered, _permit)) if x.res.status == 101 => {
+            counted.set_apart();
+            Box::pin(tunnel::run(sidecar, x, clocks, client, &mut answered)).await
+        }
+        Ok((mut answered, _permit)) => {
+            let after = relay::response(sidecar, x, clocks, client, &mut answered).await;
+            answered.give_back(sidecar);
+            after
+        }
+        Err(fault) => Box::pin(fail(sidecar, x, client, fault)).await,
+    }
+}
+
+/// Answers in place of the app.
+async fn fail<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C, fault: Fault) -> After {
+    match fault {
+        Fault::QueueFull => {
+            reply(sidecar, x, client, 503, b"pending request queue full\n", Kind::Error).await
+        }
+        Fault::Late => reply(sidecar, x, client, 504, TIMEOUT, Kind::Sniffed).await,
+        Fault::App(broken) => {
+            tracing::error!(error = %broken, "error reverse proxying request");
+            let text = format!("{broken}\n");
+            reply(sidecar, x, client, 502, text.as_bytes(), Kind::Error).await
+        }
+        Fault::BadBody => {
+            reply(sidecar, x, client, 502, b"invalid byte in chunk length\n", Kind::Error).await
+        }
+        Fault::Gone => {
+            client.abort();
+            After::Close
+        }
+    }
+}
+
+/// What a client is told when a clock runs out (serving: `mainHandler`).
+const TIMEOUT: &[u8] = b"request timeout";
+
+/// A request that is somebody's load, until dropped.
+struct Loading {
+    sidecar: Rc<Sidecar>,
+    proxied: bool,
+}
+
+impl Loading {
+    fn begin(sidecar: &Rc<Sidecar>, req: &Head) -> Self {
+        let proxied = req.known(Known::KProxyRequest) == Some(b"activator");
+        sidecar.load.start(proxied, sidecar.clock.now().0);
+        Self { sidecar: sidecar.clone(), proxied }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.sidecar.load.end(self.proxied, self.sidecar.clock.tick().0);
+    }
+}

@@ -1,0 +1,171 @@
+//! A queue-proxy from its first socket to its last: bind everything or nothing, accept, and end in the reference's order. Knows no
+//! signals: whoever runs it says when.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use forebay_net::{Acceptor, BindError, Bound, Drain, Limit, Options, Phase};
+use thiserror::Error;
+use tracing::info;
+
+use crate::config::Config;
+use crate::conn::{self, Door};
+use crate::sidecar::Sidecar;
+
+/// Why it does not run.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error("{server} server failed to serve: {error}")]
+    Bind {
+        /// Which of its servers.
+        server: &'static str,
+        /// What is in the way.
+        error: BindError,
+    },
+    /// The runtime does not take a socket.
+    #[error("{server} server failed to serve: {error}")]
+    Socket {
+        /// Which of its servers.
+        server: &'static str,
+        /// What is in the way.
+        error: std::io::Error,
+    },
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Addresses {
+    pub main: SocketAddr,
+    pub admin: SocketAddr,
+    pub stats: SocketAddr,
+}
+
+/// A queue-proxy that runs on this thread's [`LocalSet`](tokio::task::LocalSet).
+pub struct QueueProxy {
+    sidecar: Rc<Sidecar>,
+    drain: Drain,
+    addresses: Addresses,
+}
+
+/// What Knative mounts where connections inside the cluster are encrypted.
+const CERTIFICATE: &str = "/var/lib/knative/certs/tls.crt";
+
+/// Connections at once, all ports together: what the system's limit of open files allows is the real bound.
+const CONNECTIONS: usize = usize::MAX / 2;
+
+impl QueueProxy {
+    /// Binds every port, then serves.
+    ///
+    /// # Errors
+    /// A port that cannot be had, by the name of its server. Nothing listens then.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let ports = config.ports;
+        let main = bind("main", ports.address, ports.main)?;
+        let admin = bind("admin", ports.address, ports.admin)?;
+        let stats = bind("metrics", ports.address, ports.stats)?;
+        let addresses = Addresses { main: main.local(), admin: admin.local(), stats: stats.local() };
+        for what in config.observability.undone() {
+            tracing::warn!("OBSERVABILITY_CONFIG: {what}: not supported yet; requests are served without it");
+        }
+        if std::path::Path::new(CERTIFICATE).exists() {
+            tracing::warn!(
+                "{CERTIFICATE}: TLS on port {} is not supported yet; only clear text is served",
+                ports.tls
+            );
+        }
+        let drain = Drain::new();
+        let sidecar = Sidecar::new(config, &drain);
+        sidecar.start();
+        for (name, door, acceptor) in
+            [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)]
+        {
+            info!("Starting http server {name} {}", acceptor.local());
+            tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), door, acceptor));
+        }
+        Ok(Self { sidecar, drain, addresses })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Requests that are being served or wait, probes not among them.
+    pub fn in_flight(&self) -> u32 {
+        self.sidecar.load.in_flight().max(self.sidecar.in_flight.all())
+    }
+
+    /// Places of the breaker that are taken; 0 where there is none.
+    pub fn taken(&self) -> u32 {
+        self.sidecar.gate.as_ref().map_or(0, |gate| gate.in_flight() + gate.waiting())
+    }
+
+    /// Ends it: probes fail until no request has come for a while, then nothing new is taken and what is in flight finishes; what
+    /// is upgraded or a stream of HTTP/2 has a limited time for that.
+    pub async fn shutdown(&self) {
+        let Self { sidecar, drain, .. } = self;
+        info!("Received TERM signal, attempting to gracefully shutdown servers.");
+        info!("Sleeping {:?} to allow K8s propagation of non-ready state", sidecar.config.quiet);
+        drain.advance(Phase::Draining);
+        sidecar.quiet.drain().await;
+        drain.advance(Phase::Closing);
+        sidecar.in_flight.only_apart().await;
+        let patience = sidecar.config.patience;
+        if tokio::time::timeout(patience, sidecar.in_flight.none()).await.is_err() {
+            tracing::warn!(
+                "Hijack connection drain failed: {} requests after {patience:?}",
+                sidecar.in_flight.all()
+            );
+            drain.advance(Phase::Cut);
+        } else {
+            // The last answers are out; their connections close as soon as their clients have read them.
+            let _ = tokio::time::timeout(LAST_WORDS, drain.idle()).await;
+        }
+        info!("Shutdown complete, exiting...");
+    }
+}
+
+/// How long connections may take to close after their last answer.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// One socket on all addresses, of IPv4 alone where the system knows no other.
+fn bind(server: &'static str, address: IpAddr, port: u16) -> Result<Acceptor, StartError> {
+    let bind = |address| Bound::bind(SocketAddr::new(address, port), 1, Options::default());
+    let bound = match bind(address) {
+        Err(e) if address.is_ipv6() && address.is_unspecified() && no_ipv6(&e) => {
+            bind(Ipv4Addr::UNSPECIFIED.into())
+        }
+        bound => bound,
+    };
+    let bound = bound.map_err(|error| StartError::Bind { server, error })?;
+    let failed = |error| StartError::Socket { server, error };
+    let socket =
+        bound.sockets.into_iter().next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+    Acceptor::new(socket, Limit::new(CONNECTIONS)).map_err(failed)
+}
+
+/// EAFNOSUPPORT, EADDRNOTAVAIL.
+fn no_ipv6(error: &BindError) -> bool {
+    matches!(error.source.raw_os_error(), Some(97 | 99))
+}
+
+/// Accepts until nothing new is taken.
+async fn accept(sidecar: Rc<Sidecar>, drain: Drain, door: Door, mut acceptor: Acceptor) {
+    let serve = |accepted| {
+        let sidecar = sidecar.clone();
+        tokio::task::spawn_local(async move { conn::serve(&sidecar, door, accepted).await });
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = drain.reached(Phase::Closing) => break,
+            accepted = acceptor.accept() => if let Ok(accepted) = accepted {
+                serve(accepted);
+            },
+        }
+    }
+    // Closing the socket would reset clients that believe they are connected.
+    acceptor.leftover().into_iter().flatten().for_each(serve);
+}
