@@ -11,6 +11,7 @@ use serde_json::Value;
 /// ARCHITECTURE.md, "The house". A crate may use what is on lower floors.
 const FLOORS: &[(&str, u8)] = &[
     ("forebay", 6),
+    ("forebay-load", 6),
     ("forebay-gateway", 5),
     ("forebay-queue", 5),
     ("forebay-xds-control", 5),

@@ -1,0 +1,70 @@
+"""Measuring a row: every peer is started, then in each round every cell is measured with every peer in turn, so that a slow
+minute is slow for all. One sample is CPU microseconds of the proxy's processes for each unit of work."""
+
+import pathlib
+import tempfile
+
+from . import loads, machine
+from .machine import Unable
+from .peers import FOREBAY, Peer
+from .rows import Row
+
+
+def measure(row: Row, rounds: int, seconds: int) -> dict:
+    """The row's part of the results: title, unit, and for each cell the samples of each peer or why there are none."""
+    with tempfile.TemporaryDirectory(prefix="forebay-bench-") as folder:
+        home = pathlib.Path(folder)
+        backend_port = machine.free_port()
+        backend_log = home / "backend.log"
+        backend = machine.start([FOREBAY, "sample", "hello"], machine.OTHERS, backend_log, {"PORT": str(backend_port)})
+        running: list[Peer] = []
+        missing: dict[str, str] = {}
+        try:
+            machine.wait_for(backend_port, backend, backend_log)
+            for peer in row.peers:
+                try:
+                    peer.version()
+                    running.append(peer(home, backend_port, row.scene))
+                except Unable as why:
+                    missing[peer.name] = str(why)
+            return {"name": row.name, "title": row.title, "unit": row.unit, "missing": missing, "cells": _cells(row, running, rounds, seconds)}
+        finally:
+            for peer in running:
+                peer.stop()
+            machine.stop(backend)
+
+
+def _cells(row: Row, running: list[Peer], rounds: int, seconds: int) -> list[dict]:
+    cells = [{"title": cell.title, "samples": {peer.name: [] for peer in running}, "failed": {}} for cell in row.cells]
+    for peer in running:
+        # Connections to the backend, caches, the first pages of memory: paid before anything counts.
+        for cell, found in zip(row.cells, cells):
+            try:
+                cell.load(peer.port, 1)
+            except Unable as why:
+                found["failed"][peer.name] = str(why)
+    for _ in range(rounds):
+        for cell, found in zip(row.cells, cells):
+            for peer in running:
+                if peer.name in found["failed"]:
+                    continue
+                try:
+                    found["samples"][peer.name].append(_sample(cell, peer, seconds))
+                except Unable as why:
+                    found["failed"][peer.name] = str(why)
+    return cells
+
+
+def _sample(cell, peer: Peer, seconds: int) -> dict:
+    before = machine.cpu(peer.pids)
+    done: loads.Done = cell.load(peer.port, seconds)
+    user, system = (after - start for after, start in zip(machine.cpu(peer.pids), before))
+    if not done.units:
+        raise Unable("nothing was done")
+    return {
+        "user_us": user / done.units,
+        "system_us": system / done.units,
+        "rate": done.units / done.seconds,
+        "rss_kib": machine.resident(peer.pids),
+        **{f"{name}_us": value for name, value in done.latency.items()},
+    }
