@@ -90,8 +90,9 @@ def _idle(kind: type, count: int) -> float:
         machine.wait_for(port, backend, log)
         peer = kind(home, port, Scene())
         clients.callback(peer.stop)
-        _ask(clients, peer.port, request, 50)
-        time.sleep(1)
+        # What was needed to start is given back only when something happens and some time has passed.
+        _ask(clients, peer.port, request, 200)
+        time.sleep(3)
         before = machine.resident(peer.pids)
         _ask(clients, peer.port, request, count)
         time.sleep(3)
