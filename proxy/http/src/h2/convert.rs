@@ -140,9 +140,55 @@ pub(super) fn fields(head: &Head) -> HeaderMap {
         ) {
             continue;
         }
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-            map.append(name, value);
+        let parsed = match known.header_name() {
+            Some(name) => Ok(name),
+            None => HeaderName::from_lowercase(name),
+        };
+        if let (Ok(parsed), Ok(mut value)) = (parsed, HeaderValue::from_bytes(value)) {
+            value.set_sensitive(is_never_indexed(known, name));
+            map.append(parsed, value);
         }
     }
     map
+}
+
+/// Whether a value stays out of the compression table that all streams of a connection share (RFC 7541 7.1.3): secrets, since
+/// one client could guess another's by the size of its own request, and what is new in each request, since it would push out
+/// everything that repeats.
+fn is_never_indexed(known: Known, name: &[u8]) -> bool {
+    match known {
+        Known::XRequestId => true,
+        Known::Other => matches!(
+            name,
+            b"authorization"
+                | b"proxy-authorization"
+                | b"cookie"
+                | b"traceparent"
+                | b"tracestate"
+                | b"b3"
+                | b"x-b3-traceid"
+                | b"x-b3-spanid"
+                | b"x-b3-parentspanid"
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_what_never_repeats_stay_out_of_the_table() {
+        let mut head = Head::default();
+        for (name, value) in
+            [("x-request-id", "1"), ("cookie", "a=b"), ("accept", "*/*"), ("x-forwarded-for", "::1")]
+        {
+            head.push(name.as_bytes(), value.as_bytes());
+        }
+        let map = fields(&head);
+        let sensitive = |name: &str| map.get(name).map(HeaderValue::is_sensitive);
+        assert_eq!((sensitive("x-request-id"), sensitive("cookie")), (Some(true), Some(true)));
+        assert_eq!((sensitive("accept"), sensitive("x-forwarded-for")), (Some(false), Some(false)));
+    }
 }
