@@ -38,7 +38,8 @@ pub(crate) enum Failed {
 const MOST: usize = 1 << 20;
 
 /// An answer's head may have as much as an endpoint's.
-const RESPONSE: Limits = Limits { head_bytes: 128 * 1024, headers: 200, http10: true };
+const RESPONSE: Limits =
+    Limits { head_bytes: 128 * 1024, headers: 200, http10: true, keeps_case: false, connect: false };
 
 /// Sends `head` with `body` and takes the answer. `within` zero is no limit. Dropping the future breaks the request off.
 pub(crate) async fn call(

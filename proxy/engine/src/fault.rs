@@ -341,8 +341,6 @@ const fn head_reply(why: Reject) -> Reply {
         Reject::Scheme => reply(400, BROKEN, "http1.invalid_scheme", BAD),
         Reject::Fragment => reply(400, None, "path_normalization_failed", ""),
         Reject::Characters => reply(400, BROKEN, "http1.invalid_characters", BAD),
-        // No route can match one here, and that is what Envoy calls it.
-        Reject::Connect => reply(404, Some(Flag::NoRouteFound), "route_not_found", ""),
         _ => reply(400, BROKEN, "http1.codec_error", BAD),
     }
 }

@@ -75,6 +75,8 @@ pub struct Head {
     first: [u16; Known::COUNT],
     /// Known names that occur more than once.
     repeated: u64,
+    /// The block as it was parsed, where somebody wants to know how names were written; empty otherwise.
+    cased: Vec<u8>,
     method: Span,
     path: Span,
     authority: Option<Span>,
@@ -93,6 +95,7 @@ impl Default for Head {
             fields: Vec::new(),
             first: [0; Known::COUNT],
             repeated: 0,
+            cased: Vec::new(),
             method: Span::default(),
             path: Span::default(),
             authority: None,
@@ -110,6 +113,7 @@ impl Head {
         self.fields.clear();
         self.first = [0; Known::COUNT];
         self.repeated = 0;
+        self.cased.clear();
         self.method = Span::default();
         self.path = Span::default();
         self.authority = None;
@@ -150,6 +154,25 @@ impl Head {
     pub(crate) fn fill(&mut self, block: &[u8]) {
         self.clear();
         self.block.extend_from_slice(block);
+    }
+
+    /// Remembers how the names of the block's fields are written, before they are indexed.
+    pub(crate) fn keep_case(&mut self) {
+        self.cased.extend_from_slice(&self.block);
+    }
+
+    /// Whether it knows how names were written.
+    pub(crate) fn is_cased(&self) -> bool {
+        !self.cased.is_empty()
+    }
+
+    /// A name as the peer wrote it, if it did, whatever has become of that field since.
+    pub(crate) fn as_written(&self, name: &[u8]) -> Option<&[u8]> {
+        let written = self.fields.iter().find(|field| {
+            ((field.name.at + field.name.len) as usize) <= self.cased.len() && self.bytes(field.name) == name
+        })?;
+        let Span { at, len } = written.name;
+        self.cased.get(at as usize..(at + len) as usize)
     }
 
     /// Indexes a field that lies in the block, lower-casing its name in place.
@@ -209,6 +232,12 @@ impl Head {
     #[inline]
     pub fn authority(&self) -> &[u8] {
         self.authority.map(|s| self.bytes(s)).unwrap_or_default()
+    }
+
+    /// Whether it asks for a tunnel to its authority.
+    #[inline]
+    pub fn is_connect(&self) -> bool {
+        self.method() == b"CONNECT"
     }
 
     /// Whether the response to this request has no body whatever it says.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_balance::{Breakers, Endpoints, Gate};
 use forebay_net::tls::ClientTls;
 
+use crate::http_manager::HeaderCase;
 use crate::revision::Revision;
 
 /// A named set of endpoints with the settings for talking to them.
@@ -45,6 +46,8 @@ pub struct ClusterConfig {
     pub discovery: Discovery,
     /// How long one response may take from the beginning of its try; zero is for ever.
     pub max_stream_duration: Duration,
+    /// How the names of fields are written to its endpoints in HTTP/1.
+    pub header_case: HeaderCase,
     /// Circuit breakers of default priority.
     pub limits: Limits,
     /// Circuit breakers of requests whose route has `priority: HIGH`.

@@ -81,6 +81,8 @@ pub struct HttpManager {
     pub always_set_request_id_in_response: bool,
     /// Whether HTTP/1.0 is answered.
     pub accept_http_10: bool,
+    /// How the names of fields are written in HTTP/1.
+    pub header_case: HeaderCase,
     /// Who an HTTP/1.0 request without `host` is for.
     pub default_host_for_http_10: Option<Arc<str>>,
     /// Whether `..` and the like are resolved before routing; `None` is our own default.
@@ -189,6 +191,18 @@ pub enum ServerHeader {
     Overwrite(Arc<str>),
     /// The upstream's, or none.
     PassThrough,
+}
+
+/// How the names of fields are written in HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeaderCase {
+    /// In lower case.
+    #[default]
+    Lower,
+    /// With a capital at the start of each word.
+    Proper,
+    /// Heads that come are remembered as they were written, and go on so.
+    AsWritten,
 }
 
 /// What becomes of header names with underscores.

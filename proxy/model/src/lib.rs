@@ -32,8 +32,8 @@ pub use filter::{
     encode_check,
 };
 pub use http_manager::{
-    CertDetails, ClientCert, Codec, EscapedSlashes, HttpManager, InternalRanges, RouteSource, ServerHeader,
-    StripPort, Underscores,
+    CertDetails, ClientCert, Codec, EscapedSlashes, HeaderCase, HttpManager, InternalRanges, RouteSource,
+    ServerHeader, StripPort, Underscores,
 };
 pub use listener::{Address, FilterChain, Listener, ListenerFilters, ProxyProtocol};
 pub use local_reply::{BodyFormat, LocalReplies, Mapper, ReplyCondition};

@@ -59,6 +59,8 @@ pub struct Rare {
     pub cluster_header: Option<Arc<str>>,
     /// The status where the cluster is not there; `None` = 503.
     pub no_cluster_status: Option<u16>,
+    /// Whether a CONNECT ends here: the endpoint gets the tunnel's bytes and no request.
+    pub connect_ends: bool,
     /// Whether a host that is rewritten is told in `x-forwarded-host`.
     pub forwarded_host: bool,
 }

@@ -87,6 +87,10 @@ impl PathMatch {
                 part == text.as_bytes()
             }
         };
+        if path.is_empty() && req.method() == b"CONNECT" {
+            // It has no path that could be matched.
+            return self.rule == PathRule::Connect;
+        }
         match &self.rule {
             PathRule::Connect => req.method() == b"CONNECT",
             PathRule::Exact(text) => same(path, text),

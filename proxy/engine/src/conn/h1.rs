@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_http::h1::{HeadError, Leg, RequestMeta};
-use forebay_model::HttpManager;
+use forebay_model::{HeaderCase, HttpManager};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
@@ -28,6 +28,7 @@ pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, 
     stats.inc(Http::DownstreamCxHttp1Total);
     stats.inc(Http::DownstreamCxHttp1Active);
     let mut leg = Leg::new(stream, worker.buffers.clone(), None);
+    leg.write_proper_case(on.http().manager.header_case == HeaderCase::Proper);
     let mut guard = worker.drain.guard();
     let mut idle = worker.timer.never();
     worker.clock.tick();

@@ -156,7 +156,6 @@ async fn stream(
         Err(why) => {
             let fault = match why {
                 http2::BadRequest::TooManyHeaders => Fault::Head(forebay_http::h1::Reject::TooManyHeaders),
-                http2::BadRequest::Connect => Fault::Head(forebay_http::h1::Reject::Connect),
                 _ => Fault::Head2("http2.invalid.header.field"),
             };
             refuse(worker, on, peer, fault, &mut x, &mut leg).await;

@@ -18,7 +18,7 @@ use forebay_http::Head;
 use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
-use forebay_model::{Codec, FilterChain, HttpManager, LogFilter, RouteSource, ServerHeader};
+use forebay_model::{Codec, FilterChain, HeaderCase, HttpManager, LogFilter, RouteSource, ServerHeader};
 use forebay_net::{Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
 use forebay_telemetry::HttpStats;
@@ -131,6 +131,8 @@ impl HttpState {
                 head_bytes: manager.max_request_headers_kb as usize * 1024,
                 headers: manager.max_headers_count as usize,
                 http10: manager.accept_http_10,
+                connect: true,
+                keeps_case: manager.header_case == HeaderCase::AsWritten,
             },
             filters: Chain::new(&manager.filters),
             inline,

@@ -17,7 +17,10 @@ use crate::fault::Fault;
 use crate::worker::Worker;
 
 /// Response heads of endpoints: as large as requests' may be, and then some.
-const RESPONSE: Limits = Limits { head_bytes: 128 * 1024, headers: 200, http10: true };
+const RESPONSE: Limits =
+    Limits { head_bytes: 128 * 1024, headers: 200, http10: true, keeps_case: false, connect: false };
+/// The same where names are remembered as they were written.
+const CASED: Limits = Limits { keeps_case: true, ..RESPONSE };
 
 /// Sends the body and waits for the response's head, both at once.
 pub(super) async fn until_head<C: Client>(
@@ -50,9 +53,7 @@ pub(super) async fn until_head<C: Client>(
             }
             if upload.is_done() {
                 x.times.request_end = Some(worker.clock.now().since(x.times.start));
-                if !x.asked.upgrade {
-                    x.clocks.request_came(worker);
-                }
+                x.clocks.request_came(worker);
             }
         }
         match poll_head(cx, x, client, up) {
@@ -74,6 +75,10 @@ pub(super) async fn until_head<C: Client>(
     .await
 }
 
+fn limits(keeps_case: bool) -> &'static Limits {
+    if keeps_case { &CASED } else { &RESPONSE }
+}
+
 fn client_body_fault(error: &BodyError) -> Fault {
     match error {
         BodyError::Chunk(_) | BodyError::Mismatch => Fault::BadBody,
@@ -90,7 +95,7 @@ fn poll_head<C: Client>(
 ) -> Poll<Result<(Framing, bool), Fault>> {
     loop {
         let answer = match up {
-            Up::H1(leg) => match leg.poll_response(cx, &mut x.res, &RESPONSE, x.req.is_head()) {
+            Up::H1(leg) => match leg.poll_response(cx, &mut x.res, limits(x.keeps_case), x.req.is_head()) {
                 Poll::Ready(Ok(meta)) => (meta.framing, meta.keep_alive),
                 Poll::Ready(Err(HeadError::Reject(why))) => {
                     tracing::debug!(%why, cluster = x.cluster.as_deref().unwrap_or(""), "an endpoint's response is not valid HTTP");
@@ -107,10 +112,10 @@ fn poll_head<C: Client>(
                     continue;
                 }
                 match stream.poll_response(cx, &mut x.res) {
-                    Poll::Ready(Ok(_)) if x.asked.upgrade && x.res.status == 200 => {
+                    Poll::Ready(Ok(_)) if x.asked.upgrade && x.res.status == 200 && !x.req.is_connect() => {
                         // What HTTP/2 has for it (RFC 8441).
                         x.res.status = 101;
-                        x.res.push(b"upgrade", &x.upgrade);
+                        x.res.push(b"upgrade", &x.said.1);
                         return Poll::Ready(Ok((Framing::None, true)));
                     }
                     Poll::Ready(Ok(framing)) => (if x.req.is_head() { Framing::None } else { framing }, true),
@@ -120,7 +125,7 @@ fn poll_head<C: Client>(
             }
         };
         match x.res.status {
-            101 if x.asked.upgrade => return Poll::Ready(Ok(answer)),
+            101 if x.asked.upgrade && !x.req.is_connect() => return Poll::Ready(Ok(answer)),
             101 => return Poll::Ready(Err(Fault::UpstreamProtocol)),
             100..=199 => forward_interim(x, client)?,
             _ => return Poll::Ready(Ok(answer)),

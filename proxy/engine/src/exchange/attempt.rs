@@ -7,7 +7,7 @@ use forebay_balance::{Event, Use};
 use forebay_http::Up;
 use forebay_http::h1::Framing;
 use forebay_http::h2::ClientStream;
-use forebay_model::Cluster as Target;
+use forebay_model::{Cluster as Target, HeaderCase};
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{OnShared, Tie};
 
@@ -130,13 +130,24 @@ pub(super) async fn attempt<C: Client>(
         }
     };
     let active = Active::begin(stats, state, cluster, priority)?;
-    let Started { mut up, mut tie, stream, reused } = start(line, x)?;
+    x.keeps_case = cluster.config.header_case == HeaderCase::AsWritten;
+    let proper = cluster.config.header_case == HeaderCase::Proper;
+    let Started { mut up, mut tie, stream, reused } = start(line, x, proper)?;
     if !reused {
         endpoint.count(Event::Connected);
     }
     endpoint.count(Event::Sent);
     x.times.sent = Some(worker.clock.now().since(x.times.start));
     x.clocks.try_began(worker, cluster.config.max_stream_duration);
+    if x.ends_connect {
+        // The endpoint is asked nothing: that it is there is the answer.
+        x.res.clear();
+        x.res.status = 200;
+        x.times.first_byte = x.times.sent;
+        endpoint.count(Event::Succeeded);
+        let framing = Framing::None;
+        return Ok(Tried { up, tie, framing, keep_alive: false, _stream: stream, _active: active });
+    }
     match until_head(worker, x, client, &mut up, upload).await {
         Ok((framing, keep_alive)) => {
             endpoint.count(if x.res.status < 500 { Event::Succeeded } else { Event::Failed });
@@ -187,14 +198,21 @@ struct Started {
 }
 
 /// Writes the request's head.
-fn start(line: Line, x: &Exchange) -> Result<Started, Fault> {
+fn start(line: Line, x: &Exchange, proper: bool) -> Result<Started, Fault> {
     match line {
         Line::H1 { mut leg, tie, reused } => {
-            leg.start_request(&x.req, x.asked.framing);
+            if x.ends_connect {
+                leg.tunnel();
+            } else {
+                leg.write_proper_case(proper);
+                leg.start_request(&x.req, x.asked.framing);
+            }
             Ok(Started { up: Up::H1(leg), tie: Some(tie), stream: None, reused })
         }
         Line::H2(mut send, place) => {
-            let stream = if x.asked.upgrade {
+            let stream = if x.req.is_connect() {
+                ClientStream::open_connect(&mut send, &x.req)
+            } else if x.asked.upgrade {
                 let protocol = std::str::from_utf8(&x.upgrade).map_err(|_| Fault::UpgradeNotAllowed)?;
                 ClientStream::open_tunnel(&mut send, &x.req, protocol)
             } else {

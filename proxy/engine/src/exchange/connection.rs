@@ -62,7 +62,11 @@ pub(super) async fn connection<C: Client>(
     let may_repeat = x.is_idempotent() && x.body.is_whole(x.asked.framing);
     let reuse = if may_repeat { Reuse::Replayable } else { Reuse::Careful };
     // A second try never trusts the pool: what it holds may have died with what failed.
-    let pooled = if x.attempts > 1 { None } else { worker.pools.take(wanted.endpoint.id, reuse, now, false) };
+    let pooled = if x.attempts > 1 || x.ends_connect {
+        None
+    } else {
+        worker.pools.take(wanted.endpoint.id, reuse, now, false)
+    };
     match pooled {
         Some((leg, tie)) => Ok(Line::H1 { leg, tie, reused: true }),
         None => Box::pin(open(worker, wanted, reuse, x, client)).await,
@@ -141,7 +145,9 @@ async fn open<C: Client>(
             stats.inc(Cluster::UpstreamCxOverflow);
         }
         unless_gone(worker, x, client, Box::pin(worker.pools.freed(endpoint.id))).await?;
-        if let Some((leg, tie)) = worker.pools.take(endpoint.id, reuse, worker.clock.now().0, true) {
+        if !x.ends_connect
+            && let Some((leg, tie)) = worker.pools.take(endpoint.id, reuse, worker.clock.now().0, true)
+        {
             return Ok(Line::H1 { leg, tie, reused: true });
         }
     };

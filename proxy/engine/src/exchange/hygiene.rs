@@ -48,6 +48,10 @@ pub(crate) fn path_rules(normalize: Option<bool>, merge_slashes: bool, escaped: 
 }
 
 fn clean_path(x: &mut Exchange, rules: Rules) -> Result<(), Fault> {
+    if x.req.is_connect() {
+        // It has none.
+        return Ok(());
+    }
     let changed = match path::apply(x.req.path(), rules) {
         Outcome::Path(std::borrow::Cow::Borrowed(_)) => return Ok(()),
         Outcome::Path(std::borrow::Cow::Owned(path)) => path,
@@ -127,6 +131,7 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
         rehost(req, &host, forward, tells);
     }
     if forward.path_rewrite.is_some()
+        && !req.is_connect()
         && let Some(path) = matched.route.rewritten_path(req.path())
     {
         if tells {

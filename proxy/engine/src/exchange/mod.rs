@@ -156,8 +156,11 @@ async fn routed<C: Client>(
             };
             if x.asked.upgrade && !x.upgrade_allowed(on, forward) {
                 on.http().stats.inc(Http::DownstreamRqWsOnNonWsRoute);
+                x.cluster = Some(state.now().config.name.clone());
                 return local::fault(worker, x, client, Fault::UpgradeNotAllowed, None, Some(matched)).await;
             }
+            x.ends_connect =
+                x.req.is_connect() && forward.rare.as_ref().is_some_and(|rare| rare.connect_ends);
             let wishes = wishes::clocks(x, forward);
             headers::request(worker, x, matched);
             hygiene::rewrite(&mut x.req, matched, split, forward, on.http().manager.envoy_headers);
@@ -266,6 +269,8 @@ impl Answered {
 /// Whether this request goes out by HTTP/2.
 fn speaks_h2(protocol: Protocol, x: &Exchange) -> bool {
     match protocol {
+        // Bytes and nothing else.
+        _ if x.ends_connect => false,
         Protocol::Http1 => false,
         Protocol::Http2(_) => true,
         Protocol::Downstream(_) => x.req.version == forebay_http::Version::H2,

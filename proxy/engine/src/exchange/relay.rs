@@ -38,10 +38,10 @@ pub(super) async fn response<C: Client>(
     x.details = "via_upstream";
     x.clocks.began();
     tell(worker, x);
-    if x.res.status == 101 {
+    if opens_tunnel(x) {
         return Box::pin(tunnel::run(worker, on, matched, x, client, answered)).await;
     }
-    if on.http().manager.envoy_headers {
+    if on.http().manager.envoy_headers && request_ended(x) {
         hygiene::service_time(x);
     }
     hygiene::response(worker, on, Some(matched), x);
@@ -82,11 +82,24 @@ pub(super) async fn response<C: Client>(
     }
 }
 
+/// Whether the answer is a yes to a tunnel.
+fn opens_tunnel(x: &Exchange) -> bool {
+    match x.req.is_connect() {
+        true => (200..300).contains(&x.res.status),
+        false => x.res.status == 101,
+    }
+}
+
+/// Whether the request came to an end before its answer did: one for a tunnel does not, but in HTTP/2 it may.
+fn request_ended(x: &Exchange) -> bool {
+    !x.asked.upgrade || (x.req.version == Version::H2 && !opens_tunnel(x))
+}
+
 /// Tells the client what it took: tries, where the route says so, and the endpoint's time. A revision's caller reads that in
 /// `server-timing`.
 fn tell(worker: &Worker, x: &mut Exchange) {
     let mut digits = itoa::Buffer::new();
-    if let (false, Some(end)) = (x.clocks.tells, x.times.request_end) {
+    if let (false, true, Some(end)) = (x.clocks.tells, request_ended(x), x.times.request_end) {
         let took = x.times.first_byte.unwrap_or_else(|| x.elapsed(worker)).saturating_sub(end);
         x.res.set(b"x-envoy-upstream-service-time", digits.format(took / 1000).as_bytes());
     }

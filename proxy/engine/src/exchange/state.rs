@@ -53,6 +53,12 @@ pub(crate) struct Exchange {
     pub(crate) asked: Asked,
     /// The protocol of an upgrade, lower-case; empty without one.
     pub(crate) upgrade: Vec<u8>,
+    /// `connection` and `upgrade` of such a request, as the client wrote them.
+    pub(crate) said: (Vec<u8>, Vec<u8>),
+    /// It is a CONNECT whose tunnel ends here: its endpoint gets bytes and no request.
+    pub(crate) ends_connect: bool,
+    /// Whether the response's names of fields are remembered as they were written.
+    pub(crate) keeps_case: bool,
     /// The beginning of the request's body, read ahead for filters; it goes upstream before the rest.
     pub(crate) held: Vec<u8>,
     /// The body of an answer of the proxy's own, while it is being formatted.
@@ -125,6 +131,9 @@ impl Exchange {
             body: Kept::default(),
             asked: Asked::default(),
             upgrade: Vec::new(),
+            said: (Vec::new(), Vec::new()),
+            ends_connect: false,
+            keeps_case: false,
             held: Vec::new(),
             local_body: String::new(),
             grpc_status: None,
@@ -188,15 +197,25 @@ impl Exchange {
         self.held.clear();
         self.later.clear();
         self.upgrade.clear();
+        self.ends_connect = false;
         if asked.upgrade {
-            let wanted = self.req.known(Known::Upgrade).unwrap_or_default();
-            self.upgrade.extend(wanted.iter().map(u8::to_ascii_lowercase));
+            self.begin_tunnel();
         }
         let http = on.http();
         http.stats.inc(Http::DownstreamRqTotal);
         http.stats.inc(Http::DownstreamRqActive);
         worker.in_flight.set(worker.in_flight.get() + 1);
         self.open = Some((worker.clone(), on.clone()));
+    }
+
+    /// The request is one for a tunnel.
+    fn begin_tunnel(&mut self) {
+        let said = |known| self.req.known(known).unwrap_or_default().to_vec();
+        self.said = (said(Known::Connection), said(Known::Upgrade));
+        let protocol = if self.req.is_connect() { b"connect" } else { &*self.said.1 };
+        self.upgrade.extend(protocol.iter().map(u8::to_ascii_lowercase));
+        // What follows on the connection was meant for the tunnel, and is no request if there is none.
+        self.asked.keep_alive &= self.req.version == forebay_http::Version::H2;
     }
 
     /// Whether the response tells its client to go elsewhere: the process drains, or the filter chain is no more.
@@ -219,7 +238,8 @@ impl Exchange {
 
     /// Whether a second execution of this request does no harm (RFC 9110 9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
-        matches!(self.req.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+        !self.asked.upgrade
+            && matches!(self.req.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
     }
 }
 

@@ -61,15 +61,12 @@ pub(super) async fn until_answered<C: Client>(
     let mut again = Again::of(x, forward);
     x.body.begin(x.asked.framing, again.as_ref().map_or(0, |again| again.buffer), client);
     x.bytes_in = x.body.received;
-    // An upgrade has no request that ends.
-    if x.body.is_whole(x.asked.framing) && !x.asked.upgrade {
+    if x.body.is_whole(x.asked.framing) {
         x.clocks.request_came(worker);
     }
-    if x.asked.upgrade {
-        let upgrade = std::mem::take(&mut x.upgrade);
-        x.req.push(b"connection", b"upgrade");
-        x.req.push(b"upgrade", &upgrade);
-        x.upgrade = upgrade;
+    if x.asked.upgrade && !x.req.is_connect() {
+        x.req.push(b"connection", &x.said.0);
+        x.req.push(b"upgrade", &x.said.1);
     }
     let mut course = Course { avoid: None, been: Vec::new(), pause: PAUSE, looks: 0 };
     let mut permit = None;

@@ -4,18 +4,19 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use forebay_http::Flow;
+use forebay_http::{Flow, Known, Version};
 use forebay_net::{Guard, Phase};
 use forebay_route::Matched;
 use forebay_telemetry::Http;
+use forebay_telemetry::log::Flag;
 
 use super::Client;
 use super::state::Exchange;
-use super::{After, Answered, headers, record, relay, websocket};
+use super::{After, Answered, hygiene, record, relay, websocket};
 use crate::conn::Listening;
 use crate::worker::Worker;
 
-/// Answers 101 (in HTTP/2: 200) and joins the two connections. The upgraded connection keeps its slot and its clocks: Knative's
+/// Answers 101 (in HTTP/2, and to CONNECT: 200) and joins the two connections. The upgraded connection keeps its slot and its clocks: Knative's
 /// `timeoutSeconds` ends it as it ends any request.
 pub(super) async fn run<C: Client>(
     worker: &Rc<Worker>,
@@ -25,16 +26,15 @@ pub(super) async fn run<C: Client>(
     client: &mut C,
     answered: &mut Answered,
 ) -> After {
-    let protocol = x.res.get(b"upgrade").unwrap_or(&x.upgrade).to_vec();
-    x.res.strip_hop_by_hop();
-    headers::response(worker, x, matched);
-    let http = on.http();
-    if let Some(chain) = &http.filters {
-        chain.response(worker, Some(matched), x);
+    let protocol = x.res.get(b"upgrade").unwrap_or(&x.said.1).to_vec();
+    hygiene::response(worker, on, Some(matched), x);
+    if x.req.is_connect() {
+        x.res.remove_known(Known::ContentLength);
+    } else {
+        x.res.push(b"connection", b"upgrade");
+        x.res.push(b"upgrade", &protocol);
+        websocket::answer(x);
     }
-    x.res.push(b"connection", b"upgrade");
-    x.res.push(b"upgrade", &protocol);
-    websocket::answer(x);
     let leg = &mut answered.tried.up;
     if client.open_tunnel(&x.res).is_err() {
         return relay::gone(worker, x, client);
@@ -46,11 +46,13 @@ pub(super) async fn run<C: Client>(
     stats.inc(Http::DownstreamCxUpgradesActive);
     let (mut there, mut back) = (Flow::default(), Flow::default());
     let (mut closed_there, mut closed_back) = (false, false);
+    let mut client_first = false;
     // Held against the drain: an upgraded connection may go on until the cut.
     let mut guard = worker.drain.guard();
     poll_fn(|cx| {
         let before = there.bytes + back.bytes;
         if there.poll(cx, client, leg).is_ready() && !closed_there {
+            client_first = !closed_back;
             leg.shutdown();
             closed_there = true;
         }
@@ -68,7 +70,13 @@ pub(super) async fn run<C: Client>(
     })
     .await;
     on.http().stats.dec(Http::DownstreamCxUpgradesActive);
-    (x.bytes_in, x.bytes_out) = (there.bytes, back.bytes);
+    // What came as the request's body was the tunnel's first words.
+    (x.bytes_in, x.bytes_out) = (x.body.received + there.bytes, back.bytes);
+    if client_first && x.req.version != Version::H2 {
+        // A stream of HTTP/2 ends; a connection of HTTP/1 that does is one that its client has left.
+        x.flags.set(Flag::DownstreamConnectionTermination);
+        x.details = "downstream_remote_disconnect";
+    }
     record::finish(worker, x);
     answered.tried.keep_alive = false;
     After::Close

@@ -34,7 +34,8 @@ pub(super) fn answer(x: &mut Exchange) {
     }
     if x.req.version == Version::H2 {
         x.res.remove(ACCEPT);
-    } else if x.res.get(ACCEPT).is_none()
+    } else if x.res.version == Version::H2
+        && x.res.get(ACCEPT).is_none()
         && let Some(key) = x.req.get(KEY)
     {
         let proof = accept(key);

@@ -27,6 +27,7 @@ mod bodies;
 mod client_certificates;
 mod clocks;
 mod cluster_limits;
+mod connect;
 mod connections;
 mod control_plane;
 mod drain;

@@ -37,7 +37,7 @@ fn bytes_go_both_ways_and_a_half_close_is_a_half_close() {
     client.half_close();
     assert_eq!(client.rest().unwrap(), b"bye");
     let request = backend.request();
-    assert_eq!(request.header("connection"), Some("upgrade"));
+    assert_eq!(request.header("connection"), Some("Upgrade"), "as the client wrote it");
     assert_eq!(request.header("upgrade").map(str::to_ascii_lowercase).as_deref(), Some("websocket"));
     assert_eq!(request.header("sec-websocket-key"), Some("k"));
 }

@@ -50,6 +50,8 @@ pub struct Leg {
     outgoing: Outgoing,
     trailers: Option<Box<Head>>,
     eof: bool,
+    /// Names are written in proper case.
+    proper: bool,
 }
 
 impl Leg {
@@ -65,6 +67,7 @@ impl Leg {
             outgoing: Outgoing::Done,
             trailers: None,
             eof: false,
+            proper: false,
         }
     }
 

@@ -20,7 +20,7 @@ pub fn fuzz(data: &[u8]) {
         let mut out = Vec::new();
         head.strip_hop_by_hop();
         head.remove(b"content-length");
-        write_request(&head, meta.framing, &mut out);
+        write_request(&head, meta.framing, false, &mut out);
         let mut again = crate::Head::default();
         let back = parse_request(&out, &mut again, &Limits { head_bytes: 1 << 20, ..Limits::default() });
         assert!(matches!(back, Ok(Some((n, m))) if n == out.len() && m.framing == meta.framing), "{back:?}");

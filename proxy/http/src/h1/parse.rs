@@ -18,11 +18,15 @@ pub struct Limits {
     pub headers: usize,
     /// Whether HTTP/1.0 requests are served.
     pub http10: bool,
+    /// Whether the names of fields are remembered as they were written.
+    pub keeps_case: bool,
+    /// Whether CONNECT is served.
+    pub connect: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head_bytes: 60 * 1024, headers: 100, http10: true }
+        Self { head_bytes: 60 * 1024, headers: 100, http10: true, keeps_case: false, connect: true }
     }
 }
 
@@ -78,7 +82,7 @@ pub struct RequestMeta {
     pub keep_alive: bool,
     /// Whether it waits for `100 Continue`.
     pub expects_continue: bool,
-    /// Whether it asks for an upgrade (`Connection: upgrade` with `Upgrade`).
+    /// Whether it asks for a tunnel: for an upgrade (`Connection: upgrade` with `Upgrade`), or by CONNECT.
     pub upgrade: bool,
 }
 
@@ -117,11 +121,14 @@ pub fn parse_request(
     if head.version == Version::H10 && !limits.http10 {
         return Err(Reject::Version);
     }
+    if limits.keeps_case {
+        head.keep_case();
+    }
     head.set_method_span(span(bytes, method.as_bytes()));
     for h in request.headers.iter() {
         head.index(span(bytes, h.name.as_bytes()), span(bytes, h.value));
     }
-    let meta = request_meta(head)?;
+    let meta = request_meta(head, limits)?;
     take_target(head, bytes, method, target)?;
     Ok(Some((len, meta)))
 }
@@ -146,6 +153,9 @@ pub fn parse_response(
     head.fill(bytes.get(..len).unwrap_or_default());
     head.version = if response.version == Some(0) { Version::H10 } else { Version::H11 };
     head.status = response.code.unwrap_or_default();
+    if limits.keeps_case {
+        head.keep_case();
+    }
     for h in response.headers.iter() {
         head.index(span(bytes, h.name.as_bytes()), span(bytes, h.value));
     }
@@ -237,7 +247,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
 }
 
-fn request_meta(head: &Head) -> Result<RequestMeta, Reject> {
+fn request_meta(head: &Head, limits: &Limits) -> Result<RequestMeta, Reject> {
     let framing = body_headers(head)?.unwrap_or(Framing::None);
     let framing = if framing == Framing::Length(0) { Framing::None } else { framing };
     if head.repeats(Known::Host) {
@@ -246,12 +256,25 @@ fn request_meta(head: &Head) -> Result<RequestMeta, Reject> {
     if !head.has(Known::Host) && head.version == Version::H11 {
         return Err(Reject::NoHost);
     }
-    let upgrade = head.has(Known::Upgrade)
-        && head.version == Version::H11
+    // Nobody speaks h2c that way any more, and who does not may go on as if nothing had been said (RFC 9110 7.8).
+    let upgrade = head.version == Version::H11
+        && head.known(Known::Upgrade).is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
         && head.has_token(Known::Connection, b"upgrade");
+    let connect = head.is_connect();
+    if connect && !limits.connect {
+        return Err(Reject::Connect);
+    }
+    if connect {
+        // It has no content (RFC 9110 9.3.6); what follows is the tunnel's.
+        match framing {
+            Framing::None => {}
+            Framing::Length(_) => return Err(Reject::BadLength),
+            Framing::Chunked | Framing::Close => return Err(Reject::Encoding),
+        }
+    }
     let expects_continue = head.version == Version::H11
         && head.known(Known::Expect).is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
-    Ok(RequestMeta { framing, keep_alive: persistent(head), expects_continue, upgrade })
+    Ok(RequestMeta { framing, keep_alive: persistent(head), expects_continue, upgrade: upgrade || connect })
 }
 
 fn persistent(head: &Head) -> bool {
@@ -269,7 +292,11 @@ fn persistent(head: &Head) -> bool {
 /// Resolves the request target to path and authority; the Host header becomes the authority and leaves the fields.
 fn take_target(head: &mut Head, bytes: &[u8], method: &str, target: &str) -> Result<(), Reject> {
     if method == "CONNECT" {
-        return Err(Reject::Connect);
+        // Authority form, whatever Host says (RFC 9112 3.2.3).
+        head.set_authority_span(span(bytes, target.as_bytes()));
+        head.remove_known(Known::Host);
+        let good = !target.is_empty() && valid_authority(target.as_bytes());
+        return if good { Ok(()) } else { Err(Reject::BadHost) };
     }
     if let Some(host) = head.span_of(Known::Host) {
         head.set_authority_span(host);

@@ -15,27 +15,37 @@ pub enum Persist {
     KeepAlive,
 }
 
-/// Appends a request head. The caller has removed hop-by-hop fields; framing is written from `framing` alone.
-pub fn write_request(head: &Head, framing: Framing, out: &mut Vec<u8>) {
+/// Appends a request head. The caller has removed hop-by-hop fields; framing is written from `framing` alone. Names are written
+/// as the peer wrote them where the head knows, else in lower case or, if `proper`, with a capital at the start of each word.
+pub fn write_request(head: &Head, framing: Framing, proper: bool, out: &mut Vec<u8>) {
+    let names = Names::of(head, proper);
     out.extend_from_slice(head.method());
     out.push(b' ');
-    out.extend_from_slice(head.path());
-    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(head.authority());
-    out.extend_from_slice(b"\r\n");
-    write_fields(head, out);
+    out.extend_from_slice(if head.is_connect() { head.authority() } else { head.path() });
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    names.field(b"host", head.authority(), out);
+    write_fields(head, &names, out);
     match framing {
         // A method that usually carries content says so when it has none (RFC 9110 8.6).
         Framing::None if matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => {
-            out.extend_from_slice(b"content-length: 0\r\n");
+            names.field(b"content-length", b"0", out);
         }
-        _ => write_framing(framing, out),
+        _ => write_framing(framing, &names, out),
     }
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a response head. `length` of a bodiless response (HEAD, 304) is kept if the fields still hold it.
-pub fn write_response(head: &Head, framing: Framing, persist: Persist, to: Version, out: &mut Vec<u8>) {
+/// Appends a response head. `length` of a bodiless response (HEAD, 304) is kept if the fields still hold it. Names are written
+/// as by [`write_request`].
+pub fn write_response(
+    head: &Head,
+    framing: Framing,
+    persist: Persist,
+    to: Version,
+    proper: bool,
+    out: &mut Vec<u8>,
+) {
+    let names = Names::of(head, proper);
     if head.status == 200 {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
@@ -51,25 +61,25 @@ pub fn write_response(head: &Head, framing: Framing, persist: Persist, to: Versi
     if framing == Framing::None {
         // The length that a HEAD or 304 response would have had is information, not framing.
         for (name, value, _) in head.iter().filter(|(.., known)| *known == Known::ContentLength) {
-            write_field(name, value, out);
+            names.field(name, value, out);
         }
     }
-    write_fields(head, out);
-    write_framing(framing, out);
+    write_fields(head, &names, out);
+    write_framing(framing, &names, out);
     match persist {
         Persist::Default => {}
-        Persist::Close => out.extend_from_slice(b"connection: close\r\n"),
-        Persist::KeepAlive if to == Version::H10 => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        Persist::Close => names.field(b"connection", b"close", out),
+        Persist::KeepAlive if to == Version::H10 => names.field(b"connection", b"keep-alive", out),
         Persist::KeepAlive => {}
     }
     out.extend_from_slice(b"\r\n");
 }
 
 #[inline]
-fn write_fields(head: &Head, out: &mut Vec<u8>) {
+fn write_fields(head: &Head, names: &Names<'_>, out: &mut Vec<u8>) {
     for (name, value, known) in head.iter() {
         if !matches!(known, Known::ContentLength | Known::TransferEncoding | Known::Host) {
-            write_field(name, value, out);
+            names.field(name, value, out);
         }
     }
 }
@@ -83,14 +93,51 @@ fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 #[inline]
-fn write_framing(framing: Framing, out: &mut Vec<u8>) {
+fn write_framing(framing: Framing, names: &Names<'_>, out: &mut Vec<u8>) {
     match framing {
         Framing::Length(n) => {
             let mut digits = itoa::Buffer::new();
-            write_field(b"content-length", digits.format(n).as_bytes(), out);
+            names.field(b"content-length", digits.format(n).as_bytes(), out);
         }
-        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Chunked => names.field(b"transfer-encoding", b"chunked", out),
         Framing::None | Framing::Close => {}
+    }
+}
+
+/// How the names of fields are written.
+enum Names<'h> {
+    Lower,
+    /// As the peer wrote them.
+    Written(&'h Head),
+    Proper,
+}
+
+impl<'h> Names<'h> {
+    fn of(head: &'h Head, proper: bool) -> Self {
+        match proper {
+            _ if head.is_cased() => Names::Written(head),
+            true => Names::Proper,
+            false => Names::Lower,
+        }
+    }
+
+    #[inline]
+    fn field(&self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Names::Lower => write_field(name, value, out),
+            Names::Written(head) => write_field(head.as_written(name).unwrap_or(name), value, out),
+            Names::Proper => {
+                let from = out.len();
+                write_field(name, value, out);
+                let mut start = true;
+                for byte in out.iter_mut().skip(from).take(name.len()) {
+                    if start {
+                        byte.make_ascii_uppercase();
+                    }
+                    start = !byte.is_ascii_alphanumeric();
+                }
+            }
+        }
     }
 }
 
@@ -148,10 +195,29 @@ mod tests {
         head.push(b"transfer-encoding", b"chunked");
         head.push(b"host", b"evil");
         let mut out = Vec::new();
-        write_request(&head, Framing::Length(3), &mut out);
+        write_request(&head, Framing::Length(3), false, &mut out);
         assert_eq!(out, b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n");
         out.clear();
-        write_request(&head, Framing::None, &mut out);
+        write_request(&head, Framing::None, false, &mut out);
         assert_eq!(out, b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
+    }
+    #[test]
+    fn names_are_written_as_they_came_or_in_proper_case() {
+        use crate::h1::{Limits, parse_request};
+        let text = b"GET / HTTP/1.1\r\nHOST: h\r\nX-mIXED: 1\r\nx-2nd_field: 2\r\n\r\n";
+        let (mut cased, mut plain) = (Head::default(), Head::default());
+        parse_request(text, &mut cased, &Limits { keeps_case: true, ..Limits::default() }).unwrap().unwrap();
+        parse_request(text, &mut plain, &Limits::default()).unwrap().unwrap();
+        let written = |head: &mut Head, proper| {
+            head.set(b"x-mixed", b"3");
+            head.push(b"x-new", b"4");
+            let mut out = Vec::new();
+            write_request(head, Framing::Chunked, proper, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let rest = "x-2nd_field: 2\r\nX-mIXED: 3\r\nx-new: 4\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(written(&mut cased, true), format!("GET / HTTP/1.1\r\nHOST: h\r\n{rest}"));
+        let rest = "X-2nd_Field: 2\r\nX-Mixed: 3\r\nX-New: 4\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(written(&mut plain, true), format!("GET / HTTP/1.1\r\nHost: h\r\n{rest}"));
     }
 }

@@ -33,6 +33,16 @@ impl ClientStream {
         Self::send(send, request, false)
     }
 
+    /// Opens a stream for a CONNECT, which has an authority and no path.
+    pub fn open_connect(send: &mut SendRequest<Bytes>, head: &Head) -> Result<Self, h2::Error> {
+        let mut request = http::Request::new(());
+        *request.method_mut() = http::Method::CONNECT;
+        let uri = http::Uri::builder().authority(head.authority()).build();
+        *request.uri_mut() = uri.map_err(|_| h2::Error::from(h2::Reason::PROTOCOL_ERROR))?;
+        *request.headers_mut() = convert::fields(head);
+        Self::send(send, request, false)
+    }
+
     /// Opens a stream with this request; the handle must be ready.
     pub fn open(send: &mut SendRequest<Bytes>, head: &Head, end: bool) -> Result<Self, h2::Error> {
         Self::send(send, Self::request(head)?, end)

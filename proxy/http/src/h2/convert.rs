@@ -17,8 +17,6 @@ pub enum BadRequest {
     Path,
     #[error("Content-Length repeats or is not a number")]
     Length,
-    #[error("CONNECT is not served")]
-    Connect,
     #[error("more headers than the limit")]
     TooManyHeaders,
 }
@@ -34,9 +32,7 @@ pub(super) fn request(
     head.version = Version::H2;
     // Extended CONNECT (RFC 8441) is an upgrade, and from here on looks like one of HTTP/1.1.
     let protocol = parts.extensions.get::<h2::ext::Protocol>();
-    if parts.method == http::Method::CONNECT && protocol.is_none() {
-        return Err(BadRequest::Connect);
-    }
+    let connect = parts.method == http::Method::CONNECT && protocol.is_none();
     if parts.uri.scheme_str().is_some_and(|s| s.eq_ignore_ascii_case("https")) {
         head.scheme = Scheme::Https;
     }
@@ -50,6 +46,15 @@ pub(super) fn request(
     };
     if authority.is_empty() || !parse_authority_ok(authority) {
         return Err(BadRequest::Authority);
+    }
+    if connect {
+        // An authority and nothing else (RFC 9113 8.5).
+        head.set_request(b"CONNECT", b"", authority);
+        if parts.headers.len() > limit {
+            return Err(BadRequest::TooManyHeaders);
+        }
+        copy_fields(&parts.headers, head);
+        return Ok(Framing::None);
     }
     let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
     if !(path.starts_with('/') || path == "*" && parts.method == http::Method::OPTIONS) {

@@ -19,7 +19,7 @@ pub struct ServerStream {
     respond: SendResponse<Bytes>,
     outgoing: Outgoing,
     started: bool,
-    /// What comes after the head of an extended CONNECT: the tunnel's bytes, once there is one.
+    /// What comes after the head of a CONNECT: the tunnel's bytes, once there is one.
     tunnel: Option<Incoming>,
 }
 
@@ -33,20 +33,21 @@ impl ServerStream {
     ) -> (Self, Result<Framing, BadRequest>) {
         let (parts, body) = request.into_parts();
         let framing = convert::request(&parts, body.is_end_stream(), headers, head);
-        let (incoming, tunnel) = match parts.extensions.get::<h2::ext::Protocol>() {
-            Some(_) => (Incoming::none(), Some(Incoming::new(body))),
-            None => (Incoming::new(body), None),
+        let tunnel = parts.method == http::Method::CONNECT;
+        let (incoming, tunnel) = match tunnel {
+            true => (Incoming::none(), Some(Incoming::new(body))),
+            false => (Incoming::new(body), None),
         };
         let outgoing = Outgoing { stream: None };
         (Self { incoming, respond, outgoing, started: false, tunnel }, framing)
     }
 
-    /// Whether the request is an extended CONNECT (RFC 8441).
+    /// Whether the request is a CONNECT, extended (RFC 8441) or not.
     pub fn asks_for_tunnel(&self) -> bool {
         self.tunnel.is_some()
     }
 
-    /// Says yes to an extended CONNECT, by 200 where HTTP/1.1 says 101; from here on bodies are the tunnel's bytes.
+    /// Says yes to a CONNECT, by 200 where HTTP/1.1 says 101; from here on bodies are the tunnel's bytes.
     pub fn open_tunnel(&mut self, head: &Head) -> io::Result<()> {
         let mut response = http::Response::new(());
         *response.headers_mut() = convert::fields(head);

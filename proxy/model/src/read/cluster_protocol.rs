@@ -12,10 +12,11 @@ use forebay_proto::envoy::extensions::upstreams::http::v3 as pb;
 use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
-use super::http_options::{http1, http2, requests_per_connection};
+use super::http_options::{header_case, http1, http2, requests_per_connection};
 use super::invalid::Invalid;
 use super::scalar::duration;
 use crate::cluster::Protocol;
+use crate::http_manager::HeaderCase;
 
 /// Envoy's default for idle upstream connections.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -36,6 +37,14 @@ pub(crate) struct Spoken {
     pub(crate) max_connection_duration: Duration,
     pub(crate) max_requests_per_connection: Option<u32>,
     pub(crate) max_stream_duration: Duration,
+    pub(crate) header_case: HeaderCase,
+}
+
+impl Spoken {
+    fn http1(&mut self, at: &At<'_>, options: &Option<core::Http1ProtocolOptions>) -> Result<(), Invalid> {
+        self.header_case = header_case(at, &http1(at, options)?.header_key_format)?;
+        Ok(())
+    }
 }
 
 /// Reads what a cluster speaks. The extension wins: where it is there, the older fields say nothing.
@@ -51,7 +60,7 @@ pub(crate) fn protocol(at: &At<'_>, options: Options<'_>) -> Result<Spoken, Inva
     }
     let mut spoken = Spoken::default();
     common(&at.field("common_http_protocol_options"), options.common, &mut spoken)?;
-    http1(&at.field("http_protocol_options"), options.http1)?;
+    spoken.http1(&at.field("http_protocol_options"), options.http1)?;
     let http2 = options
         .http2
         .is_some()
@@ -74,6 +83,7 @@ impl Default for Spoken {
             max_connection_duration: Duration::ZERO,
             max_requests_per_connection: None,
             max_stream_duration: Duration::ZERO,
+            header_case: HeaderCase::Lower,
         }
     }
 }
@@ -108,7 +118,7 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
             let at = at.field("explicit_http_config");
             match &explicit.protocol_config {
                 Some(ProtocolConfig::HttpProtocolOptions(options)) => {
-                    http1(&at.field("http_protocol_options"), &Some(options.clone()))?;
+                    spoken.http1(&at.field("http_protocol_options"), &Some(options.clone()))?;
                 }
                 Some(ProtocolConfig::Http2ProtocolOptions(options)) => {
                     let at = at.field("http2_protocol_options");
@@ -122,7 +132,7 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
         }
         Some(UseDownstreamProtocolConfig(options)) => {
             let at = at.field("use_downstream_protocol_config");
-            http1(&at.field("http_protocol_options"), &options.http_protocol_options)?;
+            spoken.http1(&at.field("http_protocol_options"), &options.http_protocol_options)?;
             let settings = http2(&at.field("http2_protocol_options"), &options.http2_protocol_options)?;
             spoken.protocol = Protocol::Downstream(settings);
         }

@@ -11,7 +11,7 @@ use super::at::At;
 use super::config_source::config_source;
 use super::fields::fields;
 use super::filters::filters;
-use super::http_options::{common, http1, http2};
+use super::http_options::{common, header_case, http1, http2};
 use super::invalid::{Invalid, Rule};
 use super::local_reply::local_replies;
 use super::route_action::upgrade;
@@ -133,6 +133,7 @@ pub(crate) fn http_manager(
         preserve_external_request_id: *preserve_external_request_id,
         always_set_request_id_in_response: *always_set_request_id_in_response,
         accept_http_10: http1.accept_http_10,
+        header_case: header_case(&at.field("http_protocol_options"), &http1.header_key_format)?,
         default_host_for_http_10: some_text(&http1.default_host_for_http_10),
         normalize_path: normalize_path.as_ref().map(|v| v.value),
         merge_slashes: *merge_slashes,

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use forebay_proto::envoy::config::core::v3 as core;
+use forebay_proto::envoy::extensions::http::header_formatters::preserve_case::v3::PreserveCaseFormatterConfig;
 
+use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
 use super::invalid::Invalid;
 use super::scalar::{choice, duration, number};
 use crate::cluster::{Http2, Keepalive};
-use crate::http_manager::Underscores;
+use crate::http_manager::{HeaderCase, Underscores};
 
 /// Envoy's default for idle connections.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -73,16 +75,46 @@ pub(crate) fn http1(
 ) -> Result<core::Http1ProtocolOptions, Invalid> {
     let options = options.clone().unwrap_or_default();
     fields!(at, &options => core::Http1ProtocolOptions {
-        read: [accept_http_10, default_host_for_http_10],
+        read: [accept_http_10, default_host_for_http_10, header_key_format],
         harmless: [
             // Trailers and absolute URLs are always understood; which parser reads them is ours to choose.
             allow_absolute_url, enable_trailers, use_balsa_parser, override_stream_error_on_invalid_http_message,
             allow_custom_methods,
         ],
-        refused: [header_key_format, allow_chunked_length, send_fully_qualified_url, ignore_http_11_upgrade],
+        refused: [allow_chunked_length, send_fully_qualified_url, ignore_http_11_upgrade],
     });
     let _ = (accept_http_10, default_host_for_http_10);
+    header_case(at, header_key_format)?;
     Ok(options)
+}
+
+/// How the names of fields are written in HTTP/1.
+pub(crate) fn header_case(
+    at: &At<'_>,
+    format: &Option<core::http1_protocol_options::HeaderKeyFormat>,
+) -> Result<HeaderCase, Invalid> {
+    use core::http1_protocol_options::header_key_format::HeaderFormat::{ProperCaseWords, StatefulFormatter};
+    let Some(format) = format else { return Ok(HeaderCase::Lower) };
+    let at = at.field("header_key_format");
+    match &format.header_format {
+        None => Err(at.missing("header_format")),
+        Some(ProperCaseWords(_)) => Ok(HeaderCase::Proper),
+        Some(StatefulFormatter(extension)) => {
+            let at = at.field("stateful_formatter");
+            let Some(any) = &extension.typed_config else { return Err(at.missing("typed_config")) };
+            let at = at.field("typed_config");
+            if !is::<PreserveCaseFormatterConfig>(any) {
+                return Err(unknown(&at, any));
+            }
+            let config: PreserveCaseFormatterConfig = unpack(&at, any)?;
+            fields!(at, &config => PreserveCaseFormatterConfig {
+                read: [],
+                harmless: [],
+                refused: [forward_reason_phrase, formatter_type_on_envoy_headers],
+            });
+            Ok(HeaderCase::AsWritten)
+        }
+    }
 }
 
 /// Settings of HTTP/2, either side.

@@ -87,7 +87,7 @@ pub(crate) fn forward(
         path_rewrite,
         timeout,
         idle_timeout: duration(at.field("idle_timeout"), idle_timeout)?,
-        upgrades: upgrades(&at.field("upgrade_configs"), upgrade_configs, names)?,
+        upgrades: upgrades(&at.field("upgrade_configs"), upgrade_configs, names, &mut rare)?,
         retry: match retry_policy {
             Some(policy) => Some(Arc::new(retry(&at.field("retry_policy"), policy, names)?)),
             None => inherited,
@@ -256,15 +256,28 @@ fn upgrades(
     at: &At<'_>,
     configs: &[pb::route_action::UpgradeConfig],
     names: &mut Names,
+    rare: &mut Rare,
 ) -> Result<Vec<(Arc<str>, bool)>, Invalid> {
     let mut upgrades = Vec::with_capacity(configs.len());
     for (index, config) in configs.iter().enumerate() {
         let at = at.index(index);
         fields!(at, config => pb::route_action::UpgradeConfig {
-            read: [upgrade_type, enabled],
+            read: [upgrade_type, enabled, connect_config],
             harmless: [],
-            refused: [connect_config],
+            refused: [],
         });
+        if let Some(config) = connect_config {
+            let place = at.field("connect_config");
+            fields!(place, config => pb::route_action::upgrade_config::ConnectConfig {
+                read: [],
+                harmless: [],
+                refused: [proxy_protocol_config, allow_post],
+            });
+            if !upgrade_type.eq_ignore_ascii_case("connect") {
+                return Err(place.unsupported(format_args!("of {upgrade_type}")));
+            }
+            rare.connect_ends = true;
+        }
         let kind = names.text(&upgrade(&at, upgrade_type)?);
         if upgrades.iter().any(|(known, _)| *known == kind) {
             return Err(at.field("upgrade_type").refuse(Rule::DuplicateName(kind.to_string())));
@@ -282,8 +295,8 @@ pub(crate) fn upgrade(at: &At<'_>, kind: &str) -> Result<Arc<str>, Invalid> {
     if !is_token(name) || version.is_some_and(|version| !is_token(version)) {
         return Err(at.refuse(Rule::Empty));
     }
-    // A CONNECT that ends here, or that is carried through, is the tunnel of a forward proxy.
-    if kind.eq_ignore_ascii_case("connect") || kind.eq_ignore_ascii_case("connect-udp") {
+    // Datagrams in capsules.
+    if kind.eq_ignore_ascii_case("connect-udp") {
         return Err(at.unsupported(kind));
     }
     Ok(kind.to_ascii_lowercase().into())

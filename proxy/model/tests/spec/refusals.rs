@@ -279,11 +279,11 @@ fn forwarding() {
             .starts_with("hash_policy: [HashPolicy {")
     );
     let connect = refused_action(|action| {
-        let upgrade_type = "CONNECT".to_owned();
+        let upgrade_type = "CONNECT-UDP".to_owned();
         action.upgrade_configs =
             vec![route::route_action::UpgradeConfig { upgrade_type, ..Default::default() }];
     });
-    assert_eq!(connect, "upgrade_configs[0].upgrade_type: \"CONNECT\" is not supported");
+    assert_eq!(connect, "upgrade_configs[0].upgrade_type: \"CONNECT-UDP\" is not supported");
     let retry = refused_action(|action| {
         action.retry_policy =
             Some(route::RetryPolicy { retry_on: "reset,sometimes".to_owned(), ..Default::default() });

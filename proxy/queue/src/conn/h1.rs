@@ -14,7 +14,8 @@ use crate::exchange::{After, Asked, Clocks, Exchange};
 use crate::sidecar::Sidecar;
 
 /// Go's `DefaultMaxHeaderBytes` with its slack; lines as many as the parser's table has.
-const LIMITS: Limits = Limits { head_bytes: (1 << 20) + 4096, headers: 200, http10: true };
+const LIMITS: Limits =
+    Limits { head_bytes: (1 << 20) + 4096, headers: 200, http10: true, keeps_case: false, connect: false };
 
 /// Bytes read and dropped after the last response, so that a client still sending sees it instead of a reset.
 const LINGER: usize = 256 * 1024;

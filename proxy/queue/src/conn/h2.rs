@@ -74,6 +74,7 @@ async fn stream(
     let mut x = sidecar.lend_exchange();
     let (mut leg, framing) = ServerStream::open(request, respond, HEADERS, &mut x.req);
     match framing {
+        Ok(_) if x.req.is_connect() => leg.reset(Reason::PROTOCOL_ERROR),
         Ok(framing) => {
             let expects_continue = framing != Framing::None
                 && x.req.get(b"expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));

@@ -17,7 +17,8 @@ use super::{Broken, Clocks, Exchange, Fault};
 use crate::sidecar::{APP, KEEP, Sidecar, Wire};
 
 /// Go's transport reads heads of 10 MiB; one beyond this is no head of an app's.
-const RESPONSE: Limits = Limits { head_bytes: 1 << 20, headers: 200, http10: true };
+const RESPONSE: Limits =
+    Limits { head_bytes: 1 << 20, headers: 200, http10: true, keeps_case: false, connect: false };
 
 /// Go's `ExpectContinueTimeout`: an app that does not say whether it wants a body gets it after so long.
 const EXPECTS: Duration = Duration::from_secs(1);

@@ -37,7 +37,8 @@ const AGENT: &[u8] = b"kube-probe//";
 const REDIRECTS: usize = 10;
 
 /// Answers to probes are small.
-const LIMITS: Limits = Limits { head_bytes: 64 * 1024, headers: 200, http10: true };
+const LIMITS: Limits =
+    Limits { head_bytes: 64 * 1024, headers: 200, http10: true, keeps_case: false, connect: false };
 
 /// More than any health answer has, in bytes.
 const LONGEST: usize = 64 * 1024;

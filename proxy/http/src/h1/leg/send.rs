@@ -24,14 +24,21 @@ impl Leg {
 
     /// Begins a request; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
     pub fn start_request(&mut self, head: &Head, framing: Framing) {
-        write::write_request(head, framing, self.writing());
+        let proper = self.proper;
+        write::write_request(head, framing, proper, self.writing());
         self.outgoing = framing.into();
     }
 
     /// Begins a response; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
     pub fn start_response(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) {
-        write::write_response(head, framing, persist, to, self.writing());
+        let proper = self.proper;
+        write::write_response(head, framing, persist, to, proper, self.writing());
         self.outgoing = framing.into();
+    }
+
+    /// Whether the names of fields are written with a capital at the start of each word.
+    pub fn write_proper_case(&mut self, proper: bool) {
+        self.proper = proper;
     }
 
     /// Adds bytes that stand by themselves: an interim response.

@@ -75,13 +75,27 @@ fn ambiguous_or_malformed_requests_are_refused_by_rule() {
         ("GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Scheme),
         ("GET a HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Target),
         ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Fragment),
-        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Connect),
+        ("CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::BadHost),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n".into(), Reject::BadLength),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".into(), Reject::Encoding),
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".into(), Reject::Version),
         ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Malformed),
         ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n".into(), Reject::Malformed),
     ] {
         assert_eq!(request(&text), Err(why), "{text:?}");
     }
+}
+
+#[test]
+fn connect_names_an_authority_and_nothing_else() {
+    let mut head = Head::default();
+    let text = "CONNECT a.test:443 HTTP/1.1\r\nHost: other\r\n\r\n";
+    let (_, meta) = parse_request(text.as_bytes(), &mut head, &Limits::default()).unwrap().unwrap();
+    assert!(meta.upgrade && head.is_connect() && meta.framing == Framing::None);
+    assert_eq!((head.authority(), head.path()), (&b"a.test:443"[..], &b""[..]));
+    let mut out = Vec::new();
+    super::super::write_request(&head, meta.framing, false, &mut out);
+    assert_eq!(out, b"CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n");
 }
 
 #[test]
