@@ -12,6 +12,23 @@ use crate::{Failure, Load};
 
 /// Runs all connections, their turns spread evenly.
 pub(crate) async fn run(load: Load, rate: u64) -> Result<String, Failure> {
+    let seconds = load.seconds;
+    let (mut taken, failed) = times(load, rate).await?;
+    taken.sort_unstable();
+    let at =
+        |share: f64| taken.get((taken.len() as f64 * share) as usize).or(taken.last()).copied().unwrap_or(0);
+    Ok(format!(
+        "{{\"requests\": {}, \"failed\": {failed}, \"seconds\": {seconds}, \"p50_us\": {}, \"p99_us\": {}, \"p999_us\": {}, \"max_us\": {}}}",
+        taken.len(),
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(1.0),
+    ))
+}
+
+/// Microseconds of each answer of 200, in no order, and how many were something else.
+async fn times(load: Load, rate: u64) -> Result<(Vec<u32>, u64), Failure> {
     let load = Rc::new(load);
     let every = Duration::from_secs_f64(load.connections as f64 / rate.max(1) as f64);
     let start = Instant::now() + Duration::from_millis(100);
@@ -27,18 +44,7 @@ pub(crate) async fn run(load: Load, rate: u64) -> Result<String, Failure> {
         taken.extend(times);
         failed += bad;
     }
-    taken.sort_unstable();
-    let at =
-        |share: f64| taken.get((taken.len() as f64 * share) as usize).or(taken.last()).copied().unwrap_or(0);
-    Ok(format!(
-        "{{\"requests\": {}, \"failed\": {failed}, \"seconds\": {}, \"p50_us\": {}, \"p99_us\": {}, \"p999_us\": {}, \"max_us\": {}}}",
-        taken.len(),
-        load.seconds,
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        taken.last().copied().unwrap_or(0),
-    ))
+    Ok((taken, failed))
 }
 
 /// Microseconds of each answer of 200, and how many were something else.
@@ -97,3 +103,6 @@ async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), std::i
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,19 +185,31 @@ fn append_via(head: &mut Head, via: &str) {
 
 /// A random UUID, version 4. Not a secret: it correlates logs.
 fn request_id(worker: &Worker) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let (mut hi, mut lo) = (worker.rng.next_u64(), worker.rng.next_u64());
-    hi = hi & !0xf000 | 0x4000;
-    lo = lo & !(3 << 62) | 1 << 63;
+    let (hi, lo) = (worker.rng.next_u64(), worker.rng.next_u64());
+    uuid(hi & !0xf000 | 0x4000, lo & !(3 << 62) | 1 << 63)
+}
+
+/// Every byte in hexadecimal: a look is cheaper than two divisions, and each request needs sixteen.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+fn uuid(hi: u64, lo: u64) -> [u8; 36] {
     let mut out = [b'-'; 36];
-    let mut nibbles = (0..16).rev().map(|i| hi >> (4 * i)).chain((0..16).rev().map(|i| lo >> (4 * i)));
-    for (i, slot) in out.iter_mut().enumerate() {
-        if !matches!(i, 8 | 13 | 18 | 23)
-            && let Some(n) = nibbles.next()
-            && let Some(digit) = HEX.get((n & 15) as usize)
-        {
-            *slot = *digit;
+    let mut at = 0;
+    for (place, byte) in hi.to_be_bytes().into_iter().chain(lo.to_be_bytes()).enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            at += 1;
         }
+        out[at..at + 2].copy_from_slice(&HEX[usize::from(byte)]);
+        at += 2;
     }
     out
 }
@@ -226,6 +238,12 @@ mod tests {
         assert_eq!(forwarded(&["1.2.3.4", "::1"], 0), (ip("::1"), false));
         assert_eq!(forwarded(&["[::1]:80"], 0), (ip("::1"), true));
         assert_eq!(forwarded(&["junk"], 0), (None, false));
+    }
+
+    #[test]
+    fn a_uuid_has_its_dashes_where_they_belong() {
+        let id = uuid(0x0123_4567_89ab_4def, 0x8123_4567_89ab_cdef);
+        assert_eq!(std::str::from_utf8(&id), Ok("01234567-89ab-4def-8123-456789abcdef"));
     }
 
     #[test]
