@@ -24,8 +24,8 @@ use crate::worker::{Parts, Worker};
 pub(crate) enum Message {
     /// Nodes that were replaced, and sockets for listeners that are new.
     Update { epoch: u64, update: Arc<Update>, sockets: Vec<(Arc<str>, TcpListener)> },
-    /// Accept no more.
-    CloseListeners,
+    /// Accept no more, on any or on inbound listeners.
+    CloseListeners { inbound_only: bool },
     /// Hand over access logs.
     Flush,
     /// End.
@@ -63,8 +63,34 @@ pub struct Bound {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// What is bound, by listener, and what is so no more.
+#[derive(Default)]
+struct Sockets {
+    all: HashMap<Arc<str>, Own>,
+    closed: Closed,
+}
+
 /// A listener's addresses as configured and, with the ports the kernel picked, as bound.
-type Addresses = (Vec<Address>, Vec<SocketAddr>);
+struct Own {
+    asked: Vec<Address>,
+    actual: Vec<SocketAddr>,
+    inbound: bool,
+}
+
+/// Which listeners accept no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Closed {
+    #[default]
+    None,
+    Inbound,
+    All,
+}
+
+impl Closed {
+    fn covers(self, inbound: bool) -> bool {
+        self == Closed::All || (self == Closed::Inbound && inbound)
+    }
+}
 
 /// The workers.
 pub struct Fleet {
@@ -77,9 +103,8 @@ pub struct Fleet {
     spans: Arc<SpanCounts>,
     failing: Arc<AtomicBool>,
     registry: Registry,
-    /// What is bound, by listener: addresses as configured and as bound. Locked by the publisher and by whoever asks; never
-    /// by a worker.
-    bound: Mutex<HashMap<Arc<str>, Addresses>>,
+    /// Locked by the publisher and by whoever asks; never by a worker.
+    bound: Mutex<Sockets>,
     /// Names of clusters by index, for those who count by name. Locked by the publisher alone.
     clusters: Mutex<HashMap<ClusterIx, Arc<str>>>,
 }
@@ -150,14 +175,21 @@ impl Fleet {
             let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, listener) in &update.listeners {
                 let Some(listener) = listener else {
-                    gone.extend(bound.remove(name).map(|(_, at)| at).unwrap_or_default());
+                    gone.extend(bound.all.remove(name).map(|own| own.actual).unwrap_or_default());
                     continue;
                 };
-                if bound.get(name).is_some_and(|(asked, _)| *asked == listener.addresses) {
+                if bound.all.get(name).is_some_and(|own| own.asked == listener.addresses) {
+                    continue;
+                }
+                if bound.closed.covers(listener.inbound) {
+                    tracing::info!(listener = %name, "it is not listened on: listeners have been stopped");
                     continue;
                 }
                 match self.bind(name, &listener.addresses, &mut sockets) {
-                    Ok(actual) => drop(bound.insert(name.clone(), (listener.addresses.clone(), actual))),
+                    Ok(actual) => {
+                        let (asked, inbound) = (listener.addresses.clone(), listener.inbound);
+                        bound.all.insert(name.clone(), Own { asked, actual, inbound });
+                    }
                     Err(error) => failed.push((name.clone(), error)),
                 }
             }
@@ -214,7 +246,9 @@ impl Fleet {
     /// What is bound now.
     pub fn bound(&self) -> Vec<Bound> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        bound.iter().map(|(name, (_, at))| Bound { listener: name.clone(), addresses: at.clone() }).collect()
+        let own =
+            |(name, own): (&Arc<str>, &Own)| Bound { listener: name.clone(), addresses: own.actual.clone() };
+        bound.all.iter().map(own).collect()
     }
 
     /// Health checks that the listeners' own filters answer fail from now on, or pass again.
@@ -232,9 +266,17 @@ impl Fleet {
         self.limit.open()
     }
 
-    /// Stops accepting on all listeners.
-    pub fn close_listeners(&self) {
-        self.mail.iter().for_each(|mail| drop(mail.send(Message::CloseListeners)));
+    /// Stops accepting: on all listeners, or on inbound ones alone. Those that come later do not begin to.
+    pub fn close_listeners(&self, inbound_only: bool) {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.closed = bound.closed.max(if inbound_only { Closed::Inbound } else { Closed::All });
+        self.mail.iter().for_each(|mail| drop(mail.send(Message::CloseListeners { inbound_only })));
+    }
+
+    /// How many listeners have stopped accepting.
+    pub fn closed_listeners(&self) -> usize {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.all.values().filter(|own| bound.closed.covers(own.inbound)).count()
     }
 
     /// Makes workers hand over what they have written to access logs.

@@ -164,8 +164,9 @@ impl Worker {
                 }
                 self.seen.set(epoch);
             }
-            Message::CloseListeners => {
-                self.listeners.borrow().iter().for_each(|l| l.close());
+            Message::CloseListeners { inbound_only } => {
+                let listeners = self.listeners.borrow();
+                listeners.iter().filter(|l| !inbound_only || l.is_inbound()).for_each(|l| l.close());
             }
             // `run` ends by it; passed over within a request, the closed mailbox behind it does the same.
             Message::Stop => {}
@@ -175,14 +176,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    // === life cycle
-
-    /// Whether the next response tells its client to go elsewhere.
-    #[inline]
-    pub(crate) fn sends_away(&self) -> bool {
-        self.drain.sends_away(&self.rng)
     }
 
     pub(crate) fn connection_number(&self) -> u64 {

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_engine::admin::DrainListeners;
 use forebay_engine::{Bound, Fleet, Options};
 use forebay_model::{AccessLogConfig, Applied, Model, Resource};
-use forebay_net::{Phase, Plan};
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::{Any, type_url};
 use forebay_telemetry::trace::Speaker;
@@ -127,12 +127,21 @@ impl Shared {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts to drain in the background. Once only; a second call changes nothing.
-    pub(crate) fn drain(self: &Arc<Self>, plan: Plan) {
-        if self.fleet.drain().phase() == Phase::Running {
+    /// Tells clients to go and, unless nothing is to end, stops accepting: at once, or after the drain time. What drains
+    /// already is not drained anew.
+    pub(crate) fn drain(self: &Arc<Self>, how: DrainListeners) {
+        let Drain { time, ramp } = self.config.drain;
+        let begun = self.fleet.drain().begin(how.inbound_only, ramp, time);
+        if how.skip_exit {
+            return;
+        }
+        if !how.graceful {
+            self.fleet.close_listeners(how.inbound_only);
+        } else if begun {
             let shared = self.clone();
             tokio::spawn(async move {
-                shared.fleet.drain().run(plan).await;
+                tokio::time::sleep(time).await;
+                shared.fleet.close_listeners(how.inbound_only);
             });
         }
     }
@@ -253,9 +262,8 @@ impl Gateway {
     /// Ends: no new connections, what is in flight may finish within `grace`.
     pub async fn shutdown(self, grace: Duration) {
         self.shared.failing.store(true, Ordering::Relaxed);
-        let plan = Plan { drain: Duration::ZERO, grace: Some(grace), ramp: Ramp::Immediate };
-        self.shared.fleet.close_listeners();
-        self.shared.fleet.drain().run(plan).await;
+        self.shared.fleet.close_listeners(false);
+        self.shared.fleet.drain().end(Some(grace)).await;
         self.shared.fleet.flush();
         self.stop.notify_one();
         let ended = tokio::task::spawn_blocking(move || self.thread.join());

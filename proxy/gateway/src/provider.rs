@@ -3,19 +3,17 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use forebay_engine::admin::{
     AccessLog, Asked, Bounds, Certificate, ClusterView, DrainListeners, Explanation, Memory, Provider,
     ServerInfo, State, Unready,
 };
 use forebay_model::State as Standing;
-use forebay_net::Plan;
 use forebay_proto::type_url;
 use forebay_telemetry::Snapshot;
 use serde_json::{Value, json};
 
-use crate::{Drain, Shared, explain};
+use crate::{Shared, explain};
 
 mod certificates;
 mod clusters;
@@ -139,10 +137,8 @@ impl Provider for Admin {
     }
 
     fn drain_listeners(&self, how: DrainListeners) {
-        let Drain { time, ramp } = self.shared.config.drain;
-        let drain = if how.graceful { time } else { Duration::ZERO };
         let _entered = self.runtime.enter();
-        self.shared.drain(Plan { drain, grace: None, ramp });
+        self.shared.drain(how);
     }
 
     fn fail_healthcheck(&self, fail: bool) {

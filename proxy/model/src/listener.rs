@@ -24,6 +24,10 @@ pub struct Listener {
     pub default_chain: Option<Arc<FilterChain>>,
     /// The choice between `chains`.
     pub choice: Chains,
+    /// Whether it takes what comes in (`traffic_direction`): a drain may be for such listeners alone.
+    pub inbound: bool,
+    /// Whether its clients are told to go while health checks are failed (`drain_type`).
+    pub drains_when_failing: bool,
 }
 
 /// Where to listen.

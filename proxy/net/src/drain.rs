@@ -15,29 +15,19 @@ use std::time::{Duration, Instant};
 use forebay_base::rng::Rng;
 use tokio::sync::{Notify, watch};
 
-/// How far the end has come. Phases only follow one another.
+/// How far the end has come. Phases only follow one another; some may be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Not ending.
     Running,
-    /// New work is still taken, but connections are told to go elsewhere next time (`connection: close`, GOAWAY), and
-    /// idle ones are closed.
+    /// As `Draining`, for what came in by inbound listeners; all others go on as before.
+    DrainingInbound,
+    /// New work is still taken, but connections are told to go elsewhere next time (`connection: close`, GOAWAY).
     Draining,
     /// No new work; what is in flight may finish.
     Closing,
     /// The deadline: what is in flight is cut.
     Cut,
-}
-
-/// How a drain is to go.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// How long `Draining` lasts before `Closing`. Zero: skipped.
-    pub drain: Duration,
-    /// How long `Closing` lasts before `Cut`. None: until all guards are gone.
-    pub grace: Option<Duration>,
-    /// Which connections are told to go while `Draining`.
-    pub ramp: Ramp,
 }
 
 /// Envoy's drain strategies.
@@ -66,15 +56,30 @@ struct Shared {
 struct State {
     phase: Phase,
     ramp: Ramp,
-    began: Instant,
+    /// The drain time.
     lasts: Duration,
+    /// When connections of inbound listeners began to be told, and when all others did.
+    inbound: Option<Instant>,
+    others: Option<Instant>,
+}
+
+impl State {
+    /// Since when connections of such a listener are told to go; `None` if they are not.
+    fn began(&self, inbound: bool) -> Option<Instant> {
+        if inbound { self.inbound } else { self.others }
+    }
 }
 
 impl Drain {
     /// A drain that has not begun.
     pub fn new() -> Self {
-        let state =
-            State { phase: Phase::Running, ramp: Ramp::Immediate, began: now(), lasts: Duration::ZERO };
+        let state = State {
+            phase: Phase::Running,
+            ramp: Ramp::Immediate,
+            lasts: Duration::ZERO,
+            inbound: None,
+            others: None,
+        };
         let (state, _) = watch::channel(state);
         Self(Arc::new(Shared { state, busy: AtomicUsize::new(0), idle: Notify::new() }))
     }
@@ -95,24 +100,30 @@ impl Drain {
         })
     }
 
-    /// Carries out a plan: draining, closing, cut, each when it is time. Ends when all guards are gone after `Closing`
-    /// began, or after the cut. Returns the phase in which it ended: `Closing` if nothing had to be cut.
-    pub async fn run(&self, plan: Plan) -> Phase {
-        if !plan.drain.is_zero() {
-            self.0.state.send_if_modified(|state| {
-                let forward = state.phase < Phase::Draining;
-                if forward {
-                    *state =
-                        State { phase: Phase::Draining, ramp: plan.ramp, began: now(), lasts: plan.drain };
-                }
-                forward
-            });
-            // Somebody may be in more of a hurry meanwhile.
-            let _ = tokio::time::timeout(plan.drain, self.reached(Phase::Closing)).await;
-        }
+    /// Begins to drain everything, or inbound listeners alone, over the time that `lasts`. Does nothing where that drains
+    /// already. Returns whether anything changed.
+    pub fn begin(&self, inbound_only: bool, ramp: Ramp, lasts: Duration) -> bool {
+        let phase = if inbound_only { Phase::DrainingInbound } else { Phase::Draining };
+        self.0.state.send_if_modified(|state| {
+            let forward = phase > state.phase;
+            if forward {
+                let at = now();
+                let inbound = state.inbound.or(Some(at));
+                let others = state.others.or((!inbound_only).then_some(at));
+                *state = State { phase, ramp, lasts, inbound, others };
+            }
+            forward
+        })
+    }
+
+    /// Ends: no new work from now on, and what is in flight is cut after `grace`; without one it may take as long as it
+    /// likes. Done when all guards are gone, or after the cut. Returns the phase in which it ended: `Closing` if nothing
+    /// had to be cut.
+    pub async fn end(&self, grace: Option<Duration>) -> Phase {
         self.advance(Phase::Closing);
         let cut = async {
-            match plan.grace {
+            match grace {
+                // Somebody may be in more of a hurry meanwhile.
                 Some(grace) => drop(tokio::time::timeout(grace, self.reached(Phase::Cut)).await),
                 None => self.reached(Phase::Cut).await,
             }
@@ -225,18 +236,42 @@ impl WorkerDrain {
         self.0.state.get().phase
     }
 
-    /// Whether a connection should be told to go now; asked once per response.
-    pub fn sends_away(&self, rng: &Rng) -> bool {
+    /// Whether connections of such a listener are told to go, each as soon as it can be: not by and by.
+    pub fn is_immediate(&self, inbound: bool) -> bool {
         let state = self.0.state.get();
-        match (state.phase, state.ramp) {
-            (Phase::Running, _) => false,
-            (Phase::Draining, Ramp::Gradual) => {
-                let elapsed = state.began.elapsed().as_micros().min(state.lasts.as_micros());
+        state.phase >= Phase::Closing || (state.ramp == Ramp::Immediate && state.began(inbound).is_some())
+    }
+
+    /// Whether a connection of such a listener should be told to go now; asked once per response.
+    #[inline]
+    pub fn sends_away(&self, inbound: bool, rng: &Rng) -> bool {
+        self.phase() != Phase::Running && self.sends_this_away(inbound, rng)
+    }
+
+    #[cold]
+    fn sends_this_away(&self, inbound: bool, rng: &Rng) -> bool {
+        let state = self.0.state.get();
+        match (state.phase, state.began(inbound), state.ramp) {
+            (Phase::Closing | Phase::Cut, ..) => true,
+            (_, None, _) => false,
+            (_, Some(_), Ramp::Immediate) => true,
+            (_, Some(began), Ramp::Gradual) => {
+                let elapsed = began.elapsed().as_micros().min(state.lasts.as_micros());
                 let whole = u32::try_from(state.lasts.as_micros()).unwrap_or(u32::MAX).max(1);
                 rng.below(whole) < u32::try_from(elapsed).unwrap_or(u32::MAX)
             }
-            _ => true,
         }
+    }
+
+    /// When a connection without requests is to go, from now: at some moment of the drain's last third, early enough that
+    /// `patience` after it the drain is not over. `None`: it is not told, for there is no such moment. So does Envoy.
+    pub fn idle_leaves(&self, inbound: bool, patience: Duration, rng: &Rng) -> Option<Duration> {
+        let state = self.0.state.get();
+        let began = state.began(inbound)?;
+        let (first, last) = (state.lasts * 2 / 3, state.lasts.checked_sub(patience)?);
+        let span = u32::try_from(last.checked_sub(first)?.as_millis()).unwrap_or(u32::MAX);
+        let at = first + Duration::from_millis(rng.below(span.max(1)).into());
+        (span > 0).then(|| at.saturating_sub(began.elapsed()))
     }
 
     /// Counts something in. Held by connections, or by requests: by whatever the drain must wait for.

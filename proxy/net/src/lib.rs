@@ -16,7 +16,7 @@ mod wheel;
 pub use accept::{Accepted, Acceptor, Refused};
 pub use clock::{Clock, Micros};
 pub use date::DateLine;
-pub use drain::{Drain, Guard, Phase, Plan, Ramp, WorkerDrain};
+pub use drain::{Drain, Guard, Phase, Ramp, WorkerDrain};
 pub use limits::{Limit, Slot};
 pub use listener::{BindError, Bound, Options};
 pub use sniff::{Sniff, sniff};

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::front::{Chains, Front};
-use super::{Listening, Secure, h1, h2, handshake, protocol};
+use super::{Leaves, Listening, Secure, h1, h2, handshake, protocol};
 use crate::exchange::Peer;
 use crate::worker::Worker;
 
@@ -164,10 +164,12 @@ async fn speak(
         secure,
         text: ends.remote.ip().to_canonical().to_string().into(),
         connection: worker.connection_number(),
+        streams: None,
     };
-    match protocol(worker, on, &mut stream).await {
-        Some(Codec::Http2) => Box::pin(h2::serve(worker, on, &peer, stream)).await,
-        Some(_) => h1::serve(worker, on, &peer, stream).await,
+    let mut leaves = Leaves::new(worker, on);
+    match protocol(worker, on, &mut stream, &mut leaves).await {
+        Some(Codec::Http2) => Box::pin(h2::serve(worker, on, &peer, stream, leaves)).await,
+        Some(_) => h1::serve(worker, on, &peer, stream, leaves).await,
         None => {}
     }
 }

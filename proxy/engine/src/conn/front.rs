@@ -41,6 +41,10 @@ impl Chains {
         let each: Vec<Rc<Listening>> = config
             .all_chains()
             .map(|chain| Listening::next(chain, &mut left, states.of(&chain.http)))
+            .inspect(|listening| {
+                listening.inbound.set(config.inbound);
+                listening.drains_when_failing.set(config.drains_when_failing);
+            })
             .collect();
         left.iter().for_each(|gone| gone.left.set(true));
         let only = match each.as_slice() {
@@ -107,6 +111,8 @@ impl Listening {
                 chain_name: RefCell::new((*chain.name).into()),
                 http: RefCell::new(http),
                 left: Cell::new(false),
+                inbound: Cell::new(false),
+                drains_when_failing: Cell::new(true),
             });
         };
         *own.chain.borrow_mut() = chain.clone();
@@ -130,6 +136,11 @@ impl Front {
         if !self.closed.get() {
             notified.await;
         }
+    }
+
+    /// Whether it takes what comes in: a drain may be for such listeners alone.
+    pub(crate) fn is_inbound(&self) -> bool {
+        self.chains.borrow().config.inbound
     }
 
     /// What is in force now.
@@ -161,7 +172,8 @@ pub(crate) fn configure(
     config: Option<&Arc<Config>>,
     sockets: &mut Vec<(Arc<str>, TcpListener)>,
 ) {
-    let known = listeners.borrow().iter().find(|l| l.name == *name && !l.closed.get()).cloned();
+    // One that accepts no more is known all the same: its connections obey.
+    let known = listeners.borrow().iter().find(|l| l.name == *name).cloned();
     let mine: Vec<TcpListener> = {
         let (mine, rest): (Vec<_>, Vec<_>) = sockets.drain(..).partition(|(n, _)| n == name);
         *sockets = rest;

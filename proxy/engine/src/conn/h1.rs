@@ -10,7 +10,7 @@ use forebay_model::{HeaderCase, HttpManager};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
-use super::Listening;
+use super::{Leaves, Listening};
 use crate::exchange::{After, Asked, Exchange, Peer, refuse, run};
 use crate::fault::Fault;
 use crate::worker::Worker;
@@ -23,21 +23,25 @@ const LINGER: usize = 256 * 1024;
 const WARM: Duration = Duration::from_secs(1);
 
 /// Serves the connection to its end.
-pub(super) async fn serve(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, stream: Stream) {
+pub(super) async fn serve(
+    worker: &Rc<Worker>,
+    on: &Rc<Listening>,
+    peer: &Peer,
+    stream: Stream,
+    leaves: Leaves,
+) {
     let stats = on.http().stats.clone();
     stats.inc(Http::DownstreamCxHttp1Total);
     stats.inc(Http::DownstreamCxHttp1Active);
     let mut leg = Leg::new(stream, worker.buffers.clone(), None);
     leg.write_proper_case(on.http().manager.header_case == HeaderCase::Proper);
-    let mut guard = worker.drain.guard();
-    let mut idle = worker.timer.never();
-    worker.clock.tick();
+    let mut life = Life::new(worker, leaves);
     let mut wait = Wait::First;
     loop {
-        match next(worker, on, &mut leg, &mut guard, &mut idle, wait).await {
+        match next(worker, on, &mut leg, &mut life, wait).await {
             Next::End => break,
             // Boxed, so that an idle connection carries no room for it.
-            next => match Box::pin(busy(worker, on, peer, &mut leg, &mut guard, &mut idle, next)).await {
+            next => match Box::pin(busy(worker, on, peer, &mut leg, &mut life, next)).await {
                 After::KeepAlive => wait = Wait::Idle,
                 After::Close => break,
             },
@@ -52,8 +56,7 @@ async fn busy(
     on: &Rc<Listening>,
     peer: &Peer,
     leg: &mut Leg,
-    guard: &mut Guard,
-    idle: &mut Timeout,
+    life: &mut Life,
     mut next: Next,
 ) -> After {
     loop {
@@ -62,7 +65,7 @@ async fn busy(
                 on.http().stats.inc(Http::DownstreamRqHttp1Total);
                 let asked = Asked {
                     framing: meta.framing,
-                    keep_alive: meta.keep_alive,
+                    keep_alive: meta.keep_alive && !life.is_over(worker, on),
                     expects_continue: meta.expects_continue,
                     upgrade: meta.upgrade,
                 };
@@ -83,7 +86,60 @@ async fn busy(
             }
             return After::Close;
         }
-        next = self::next(worker, on, leg, guard, idle, Wait::Warm).await;
+        next = self::next(worker, on, leg, life, Wait::Warm).await;
+    }
+}
+
+/// How long a connection lives when nothing is wrong with it.
+struct Life {
+    guard: Guard,
+    idle: Timeout,
+    /// Requests so far.
+    served: u32,
+    leaves: Leaves,
+    /// It has been counted why.
+    counted: bool,
+}
+
+impl Life {
+    fn new(worker: &Worker, leaves: Leaves) -> Self {
+        worker.clock.tick();
+        Self { guard: worker.drain.guard(), idle: worker.timer.never(), served: 0, leaves, counted: false }
+    }
+
+    /// Whether the request that has just come is the last one.
+    #[inline]
+    fn is_over(&mut self, worker: &Worker, on: &Listening) -> bool {
+        self.served += 1;
+        let most = on.http().manager.max_requests_per_connection;
+        (self.leaves.0.is_some() || most.is_some()) && self.has_had_enough(worker, on, most)
+    }
+
+    #[cold]
+    fn has_had_enough(&mut self, worker: &Worker, on: &Listening, most: Option<u32>) -> bool {
+        let by_number = most.is_some_and(|most| self.served >= most);
+        let by_time = self.leaves.have_come(worker.clock.tick());
+        if (by_number || by_time) && !std::mem::replace(&mut self.counted, true) {
+            on.http().stats.inc(if by_number {
+                Http::DownstreamCxMaxRequestsReached
+            } else {
+                Leaves::why(worker)
+            });
+        }
+        by_number || by_time
+    }
+
+    /// The clock of a connection without a request. One that was told to go, or is about to be, gets a moment for a request
+    /// that may be on its way; one that has asked for nothing yet does not.
+    fn arm_idle(&mut self, worker: &Worker, on: &Listening, limit: Duration, wait: Wait) {
+        arm(worker, &mut self.idle, limit);
+        if let Some(at) = self.leaves.0 {
+            let moment = if wait == Wait::First { Duration::ZERO } else { on.http().manager.drain_timeout };
+            let end = at.after(moment);
+            if self.idle.deadline().is_none_or(|deadline| end < deadline) {
+                self.idle.reset_at(end);
+            }
+        }
     }
 }
 
@@ -108,14 +164,7 @@ enum Wait {
 }
 
 /// Waits for the next request's head. An idle connection holds neither buffer nor exchange.
-async fn next(
-    worker: &Rc<Worker>,
-    on: &Rc<Listening>,
-    leg: &mut Leg,
-    guard: &mut Guard,
-    idle: &mut Timeout,
-    wait: Wait,
-) -> Next {
+async fn next(worker: &Rc<Worker>, on: &Rc<Listening>, leg: &mut Leg, life: &mut Life, wait: Wait) -> Next {
     let mut x: Option<Box<Exchange>> = None;
     let mut reading = false;
     let mut late = Fault::HeadersLate;
@@ -123,15 +172,16 @@ async fn next(
     // The clock was read a moment ago, at the last response's end or just now for a new connection.
     let limit = on.http().manager.idle_timeout;
     let quiet = wait == Wait::Warm && (limit.is_zero() || limit > WARM);
-    match wait {
-        Wait::Warm if quiet => arm(worker, idle, WARM),
+    let limit_now = match wait {
+        Wait::Warm if quiet => WARM,
         // What is left of it: the warm second has passed already, and the clock has not been read since.
         Wait::Idle if !limit.is_zero() => {
             worker.clock.tick();
-            arm(worker, idle, limit.saturating_sub(WARM).max(Duration::from_millis(1)));
+            limit.saturating_sub(WARM).max(Duration::from_millis(1))
         }
-        _ => arm(worker, idle, limit),
-    }
+        _ => limit,
+    };
+    life.arm_idle(worker, on, limit_now, wait);
     let next = poll_fn(|cx| {
         let mut spare = x.take().unwrap_or_else(|| worker.lend_exchange());
         match leg.poll_request(cx, &mut spare.req, &limits) {
@@ -149,32 +199,38 @@ async fn next(
                 reading = true;
                 let (head, fault) = head_clock(&on.http().manager);
                 late = fault;
-                if quiet || !head.is_zero() {
+                if quiet || !head.is_zero() || life.leaves.0.is_some() {
                     worker.clock.tick();
-                    arm(worker, idle, if head.is_zero() { limit } else { head });
+                    arm(worker, &mut life.idle, if head.is_zero() { limit } else { head });
                 }
             }
             x = Some(spare);
         } else {
             worker.give_back_exchange(spare);
         }
-        if idle.poll_expired(cx).is_ready() {
-            let stats = &on.http().stats;
-            if let Some(spare) = x.take() {
-                return Poll::Ready(Next::Bad(spare, late));
-            }
-            if quiet {
-                return Poll::Ready(Next::Quiet);
-            }
-            stats.inc(Http::DownstreamCxIdleTimeout);
-            return Poll::Ready(Next::End);
-        }
-        while let Poll::Ready(phase) = guard.poll_phase(cx) {
+        while let Poll::Ready(phase) = life.guard.poll_phase(cx) {
             // While draining, a connection is told to go by its next answer: closing an idle one could cross with a request
             // on its way here.
             if phase >= Phase::Closing {
                 return Poll::Ready(Next::End);
             }
+            if life.leaves.drain(worker, on) && x.is_none() {
+                life.arm_idle(worker, on, limit_now, wait);
+            }
+        }
+        if life.idle.poll_expired(cx).is_ready() {
+            if let Some(spare) = x.take() {
+                return Poll::Ready(Next::Bad(spare, late));
+            }
+            if life.leaves.have_come(worker.clock.now()) {
+                life.has_had_enough(worker, on, None);
+                return Poll::Ready(Next::End);
+            }
+            if quiet {
+                return Poll::Ready(Next::Quiet);
+            }
+            on.http().stats.inc(Http::DownstreamCxIdleTimeout);
+            return Poll::Ready(Next::End);
         }
         Poll::Pending
     })

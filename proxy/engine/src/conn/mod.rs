@@ -5,12 +5,14 @@ mod front;
 mod h1;
 mod h2;
 mod handshake;
+mod leaves;
 mod secure;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -25,7 +27,10 @@ use forebay_telemetry::HttpStats;
 use forebay_telemetry::log::LogWriter;
 
 pub(crate) use front::{Front, configure};
+pub(crate) use h2::Streams;
 pub(crate) use secure::Secure;
+
+use leaves::Leaves;
 
 use crate::filters::Chain;
 use crate::worker::Worker;
@@ -38,6 +43,10 @@ pub(crate) struct Listening {
     http: RefCell<Rc<HttpState>>,
     /// The configuration has no such chain any more: its connections end as soon as it is polite.
     left: Cell<bool>,
+    /// What its listener says of draining: whether it is an inbound one, and whether clients are told to go while health
+    /// checks are failed.
+    inbound: Cell<bool>,
+    drains_when_failing: Cell<bool>,
 }
 
 /// How requests of a listener are treated.
@@ -90,10 +99,18 @@ impl Listening {
         self.chain_name.borrow().clone()
     }
 
-    /// Whether its connections are to end as soon as it is polite.
+    /// Whether a drain tells all connections at once, asked or not.
+    fn goes_at_once(&self, worker: &Worker) -> bool {
+        worker.drain.is_immediate(self.inbound.get())
+    }
+
+    /// Whether the next response tells its client to go elsewhere: the process drains or says that it is not well, or the
+    /// configuration has no such chain any more.
     #[inline]
-    pub(crate) fn sends_away(&self) -> bool {
+    pub(crate) fn sends_away(&self, worker: &Worker) -> bool {
         self.left.get()
+            || worker.drain.sends_away(self.inbound.get(), &worker.rng)
+            || (worker.failing.load(Ordering::Relaxed) && self.drains_when_failing.get())
     }
 }
 
@@ -158,7 +175,12 @@ impl HttpState {
 }
 
 /// What the client speaks, by its first bytes, which stay in the kernel's buffer. `None` if it never said.
-async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Option<Codec> {
+async fn protocol(
+    worker: &Worker,
+    on: &Listening,
+    stream: &mut Stream,
+    leaves: &mut Leaves,
+) -> Option<Codec> {
     let codec = on.http().manager.codec;
     if codec != Codec::Auto {
         return Some(codec);
@@ -172,6 +194,7 @@ async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Optio
         limit => limit,
     };
     let mut late = (!patience.is_zero()).then(|| worker.timer.after(patience));
+    let mut leave = leaves.0.map(|at| worker.timer.at(at));
     let mut guard = worker.drain.guard();
     let mut first = [0u8; 24];
     let mut seen = 0;
@@ -184,6 +207,13 @@ async fn protocol(worker: &Worker, on: &Listening, stream: &mut Stream) -> Optio
                 if phase >= Phase::Closing {
                     return Poll::Ready(None);
                 }
+                if leaves.drain(worker, on) {
+                    leave = leaves.0.map(|at| worker.timer.at(at));
+                }
+            }
+            if leave.as_mut().is_some_and(|leave| leave.poll_expired(cx).is_ready()) {
+                on.http().stats.inc(Leaves::why(worker));
+                return Poll::Ready(None);
             }
             Poll::Ready(ready!(stream.poll_peek(cx, &mut first)).ok())
         })

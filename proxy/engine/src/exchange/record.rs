@@ -14,6 +14,7 @@ use crate::worker::Worker;
 pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     let Some((_, on)) = x.open.take() else { return };
     x.clocks.stop();
+    x.streams = None;
     let took = worker.clock.tick().since(x.times.start);
     let http = on.http();
     if x.status == 0 {

@@ -15,7 +15,7 @@ use forebay_telemetry::log::Flags;
 use super::timing::Clocks;
 use super::trace::Trace;
 use super::upload::Kept;
-use crate::conn::{Listening, Secure};
+use crate::conn::{Listening, Secure, Streams};
 use crate::filters::Later;
 use crate::worker::Worker;
 
@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     pub(crate) text: Box<str>,
     /// Unique in this process.
     pub(crate) connection: u64,
+    /// The streams of the connection, if it is of HTTP/2.
+    pub(crate) streams: Option<Rc<Streams>>,
 }
 
 /// What framing and connection headers came to, in either protocol.
@@ -99,6 +101,8 @@ pub(crate) struct Exchange {
     /// Why TLS with an endpoint failed, in Envoy's form; empty if it did not.
     pub(crate) transport_failure: String,
     pub(crate) connection: u64,
+    /// Its connection, if it is of HTTP/2.
+    pub(crate) streams: Option<Rc<Streams>>,
     /// The other end of the client's connection, whoever it speaks for.
     pub(crate) peer: Option<SocketAddr>,
     /// Trailers of the response, where somebody asks for them.
@@ -161,6 +165,7 @@ impl Exchange {
             secure: None,
             transport_failure: String::new(),
             connection: 0,
+            streams: None,
             peer: None,
             trailers: None,
             trace: None,
@@ -190,6 +195,7 @@ impl Exchange {
         self.transport_failure.clear();
         self.long_details.clear();
         self.connection = peer.connection;
+        self.streams.clone_from(&peer.streams);
         (self.internal, self.counts_tries) = (false, false);
         self.peer = Some(peer.remote);
         (self.trailers, self.trace) = (None, None);
@@ -218,9 +224,21 @@ impl Exchange {
         self.asked.keep_alive &= self.req.version == forebay_http::Version::H2;
     }
 
-    /// Whether the response tells its client to go elsewhere: the process drains, or the filter chain is no more.
+    /// Whether the response tells its client to go elsewhere. An HTTP/2 connection says so itself.
     pub(crate) fn sends_away(&self, worker: &Worker) -> bool {
-        worker.sends_away() || self.open.as_ref().is_some_and(|(_, on)| on.sends_away())
+        let away = self.open.as_ref().is_some_and(|(_, on)| on.sends_away(worker));
+        if away {
+            self.tell_to_go();
+        }
+        away
+    }
+
+    #[cold]
+    fn tell_to_go(&self) {
+        let news = self.streams.as_ref().is_none_or(|streams| streams.leave());
+        if let (true, Some((_, on))) = (news, &self.open) {
+            on.http().stats.inc(Http::DownstreamCxDrainClose);
+        }
     }
 
     /// Whether the route or, where it says nothing, the listener allows the upgrade asked for.

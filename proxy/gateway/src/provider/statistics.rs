@@ -118,6 +118,8 @@ fn model(s: &Shared, all: &mut Snapshot) {
     ] {
         all.push(None, name, Kind::Gauge, value);
     }
+    let stopped = s.fleet.closed_listeners() as u64;
+    all.push(None, "listener_manager.listener_stopped", Kind::Counter, stopped);
     s.updates.show(&managers, all);
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use forebay_gateway::{Config, Gateway, Target, Xds};
+use forebay_gateway::{Config, Drain, Gateway, Ramp, Target, Xds};
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::type_url;
 use forebay_xds_server::{Listener, Store, serve};
@@ -30,6 +30,7 @@ pub struct Setup {
     listener: Box<dyn Fn(&mut Listening) + Send + Sync>,
     /// Clusters beside `backend`: name, endpoints, whether they speak HTTP/2.
     others: Vec<(String, Vec<SocketAddr>, bool)>,
+    drain: Drain,
 }
 
 /// A gateway for every host in front of these endpoints.
@@ -44,12 +45,19 @@ pub fn to(endpoints: &[SocketAddr]) -> Setup {
         hosts: Vec::new(),
         listener: Box::new(|_| {}),
         others: Vec::new(),
+        drain: Drain::default(),
     }
 }
 
 impl Setup {
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// How listeners drain gracefully.
+    pub fn drain(mut self, ramp: Ramp, time: Duration) -> Self {
+        self.drain = Drain { time, ramp };
         self
     }
 
@@ -130,6 +138,7 @@ impl Setup {
             max_connections: 10_000,
             admin: Some("127.0.0.1:0".parse().unwrap()),
             name: "spec".to_owned(),
+            drain: self.drain,
             ..Config::default()
         })
         .unwrap();

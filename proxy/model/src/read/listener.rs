@@ -32,16 +32,17 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
         read: [
             name, address, additional_addresses, filter_chains, default_filter_chain, listener_filters, use_original_dst,
             transparent, freebind, bind_to_port, listener_filters_timeout, continue_on_listener_filters_timeout,
+            traffic_direction, drain_type,
         ],
         harmless: [
             // Names for counters, and notes.
-            stat_prefix, stats_matcher, metadata, traffic_direction,
+            stat_prefix, stats_matcher, metadata,
             // How the kernel and the event loop are used is ours to choose.
             per_connection_buffer_limit_bytes, per_connection_buffer_high_watermark_timeout, connection_balance_config,
             reuse_port, enable_reuse_port, tcp_backlog_size, max_connections_to_accept_per_socket_event,
             tcp_fast_open_queue_length, tcp_keepalive, enable_mptcp, bypass_overload_manager, ignore_global_conn_limit,
-            // Nothing here drains on what these would change.
-            drain_type, deprecated_v1,
+            // In the days of version 1 it said `bind_to_port`.
+            deprecated_v1,
         ],
         refused: [
             fcds_config, filter_chain_matcher, socket_options, udp_listener_config, api_listener, access_log,
@@ -90,7 +91,10 @@ pub(crate) fn listener(message: &pb::Listener, names: &mut Names) -> Result<Read
     let all = || chains.iter().chain(&default_chain).map(|chain| &**chain);
     let filters = filters::filters(&at, listener_filters, timeout, all)?;
     let name = name.as_str().into();
-    let listener = Listener { name, addresses, filters, chains, default_chain, choice };
+    let inbound = *traffic_direction == core::TrafficDirection::Inbound as i32;
+    let drains_when_failing = *drain_type != pb::listener::DrainType::ModifyOnly as i32;
+    let listener =
+        Listener { name, addresses, filters, chains, default_chain, choice, inbound, drains_when_failing };
     Ok(Read { listener, routes: shared.routes })
 }
 

@@ -34,9 +34,8 @@ fn phases_only_go_forward() {
 fn is_done_when_the_last_guard_is_gone_and_not_before() {
     run(async |drain, worker| {
         let (first, second) = (worker.guard(), worker.guard());
-        let plan = Plan { drain: Duration::ZERO, grace: None, ramp: Ramp::Immediate };
         let running = drain.clone();
-        let ended = tokio::task::spawn_local(async move { running.run(plan).await });
+        let ended = tokio::task::spawn_local(async move { running.end(None).await });
         drain.reached(Phase::Closing).await;
         drop(first);
         tokio::time::sleep(ms(20)).await;
@@ -59,8 +58,9 @@ fn the_deadline_cuts_what_is_left() {
             }
             seen
         });
-        let plan = Plan { drain: ms(30), grace: Some(ms(30)), ramp: Ramp::Immediate };
-        assert_eq!(drain.run(plan).await, Phase::Cut);
+        drain.begin(false, Ramp::Immediate, ms(30));
+        tokio::time::sleep(ms(10)).await;
+        assert_eq!(drain.end(Some(ms(30))).await, Phase::Cut);
         assert_eq!(seen.await.unwrap(), [Phase::Draining, Phase::Closing, Phase::Cut]);
         drain.idle().await;
     });
@@ -69,11 +69,10 @@ fn the_deadline_cuts_what_is_left() {
 #[test]
 fn work_may_begin_while_draining_and_is_waited_for() {
     run(async |drain, worker| {
-        let plan = Plan { drain: ms(30), grace: None, ramp: Ramp::Immediate };
-        let running = drain.clone();
-        let ended = tokio::task::spawn_local(async move { running.run(plan).await });
-        drain.reached(Phase::Draining).await;
+        drain.begin(false, Ramp::Immediate, ms(30));
         let late = worker.guard();
+        let running = drain.clone();
+        let ended = tokio::task::spawn_local(async move { running.end(None).await });
         drain.reached(Phase::Closing).await;
         tokio::task::yield_now().await;
         assert!(!ended.is_finished());
@@ -86,14 +85,10 @@ fn work_may_begin_while_draining_and_is_waited_for() {
 fn a_second_order_can_hurry_the_first() {
     run(async |drain, worker| {
         let _guard = worker.guard();
-        let plan = Plan {
-            drain: Duration::from_secs(3600),
-            grace: Some(Duration::from_secs(3600)),
-            ramp: Ramp::Gradual,
-        };
         let running = drain.clone();
-        let ended = tokio::task::spawn_local(async move { running.run(plan).await });
-        drain.reached(Phase::Draining).await;
+        let ended =
+            tokio::task::spawn_local(async move { running.end(Some(Duration::from_secs(3600))).await });
+        drain.reached(Phase::Closing).await;
         drain.advance(Phase::Cut);
         assert_eq!(ended.await.unwrap(), Phase::Cut);
     });
@@ -154,33 +149,70 @@ fn other_threads_are_waited_for() {
                 thread
             })
             .collect();
-        let plan = Plan { drain: Duration::ZERO, grace: None, ramp: Ramp::Immediate };
-        assert_eq!(drain.run(plan).await, Phase::Closing);
+        assert_eq!(drain.end(None).await, Phase::Closing);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
+}
+
+/// A drain by `ramp` that began so long ago.
+fn drained(worker: &WorkerDrain, ramp: Ramp, lasts: Duration, elapsed: Duration) {
+    let began = Some(now() - elapsed);
+    worker.0.state.set(State { phase: Phase::Draining, ramp, lasts, inbound: began, others: began });
 }
 
 #[test]
 fn a_ramp_sends_away_more_and_more() {
     run(async |drain, worker| {
         let rng = Rng::seeded(1);
-        assert!(!worker.sends_away(&rng));
+        assert!(!worker.sends_away(false, &rng));
         let lasts = Duration::from_secs(1000);
         let at = |elapsed: Duration| {
-            worker.0.state.set(State {
-                phase: Phase::Draining,
-                ramp: Ramp::Gradual,
-                began: now() - elapsed,
-                lasts,
-            });
-            (0..1000).filter(|_| worker.sends_away(&rng)).count()
+            drained(&worker, Ramp::Gradual, lasts, elapsed);
+            (0..1000).filter(|_| worker.sends_away(false, &rng)).count()
         };
         assert!(at(Duration::ZERO) < 50);
         assert!((200..300).contains(&at(lasts / 4)));
         assert_eq!(at(lasts), 1000);
+        assert!(!worker.is_immediate(false));
         drain.advance(Phase::Closing);
         tokio::task::yield_now().await;
-        assert!(worker.sends_away(&rng));
+        assert!(worker.sends_away(false, &rng) && worker.is_immediate(false));
+    });
+}
+
+#[test]
+fn inbound_listeners_may_drain_alone_and_the_others_later() {
+    run(async |drain, worker| {
+        let rng = Rng::seeded(1);
+        let told = |inbound| worker.sends_away(inbound, &rng) && worker.is_immediate(inbound);
+        assert!(drain.begin(true, Ramp::Immediate, ms(50)));
+        tokio::task::yield_now().await;
+        assert_eq!((drain.phase(), told(true), told(false)), (Phase::DrainingInbound, true, false));
+        let since = worker.0.state.get().inbound;
+        assert!(!drain.begin(true, Ramp::Gradual, ms(50)), "it drains already");
+        assert!(drain.begin(false, Ramp::Immediate, ms(50)));
+        tokio::task::yield_now().await;
+        assert_eq!((drain.phase(), told(true), told(false)), (Phase::Draining, true, true));
+        assert_eq!(worker.0.state.get().inbound, since, "what drains does not begin anew");
+        assert!(!drain.begin(true, Ramp::Immediate, ms(50)), "of all listeners these are some");
+    });
+}
+
+#[test]
+fn idle_connections_go_in_the_last_third_and_not_at_its_end() {
+    run(async |_, worker| {
+        let rng = Rng::seeded(1);
+        let patience = Duration::from_secs(5);
+        assert_eq!(worker.idle_leaves(false, patience, &rng), None, "nothing drains");
+        drained(&worker, Ramp::Immediate, Duration::from_secs(30), Duration::ZERO);
+        for _ in 0..1000 {
+            let at = worker.idle_leaves(false, patience, &rng).unwrap();
+            assert!((19.5..=25.0).contains(&at.as_secs_f64()), "{at:?}");
+        }
+        drained(&worker, Ramp::Immediate, Duration::from_secs(30), Duration::from_secs(60));
+        assert_eq!(worker.idle_leaves(false, patience, &rng), Some(Duration::ZERO));
+        drained(&worker, Ramp::Immediate, Duration::from_secs(15), Duration::ZERO);
+        assert_eq!(worker.idle_leaves(false, patience, &rng), None, "Envoy tells none in so short a time");
     });
 }
 
