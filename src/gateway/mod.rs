@@ -22,6 +22,9 @@ pub(crate) const ENVOY: &str = "envoy";
 /// Client connections at once where the bootstrap names no limit: Envoy's recommendation for an edge.
 const MAX_CONNECTIONS: usize = 50_000;
 
+/// Added to the signal's number: the exit code of a process that was made to leave.
+pub(crate) const FORCED: i32 = 128;
+
 /// Why nothing runs.
 #[derive(Debug, thiserror::Error)]
 enum Unable {
@@ -150,9 +153,20 @@ fn serve(flags: &Flags, bootstrap: Bootstrap) -> Result<(), Unable> {
                 }
             }
         }
-        gateway.shutdown(Duration::ZERO).await;
+        // Nothing holds this up but what is stuck: a disk that takes no log lines.
+        tokio::select! {
+            () = gateway.shutdown(Duration::ZERO) => {}
+            _ = terminate.recv() => leave_at_once("SIGTERM", SignalKind::terminate()),
+            _ = interrupt.recv() => leave_at_once("SIGINT", SignalKind::interrupt()),
+        }
         Ok(())
     })
+}
+
+/// Leaves as it is; the exit code is what a shell has for the signal.
+fn leave_at_once(name: &str, kind: SignalKind) -> ! {
+    warn!("caught {name} while exiting, leaving at once");
+    std::process::exit(FORCED + kind.as_raw_value())
 }
 
 fn config(flags: &Flags, bootstrap: Bootstrap) -> Config {

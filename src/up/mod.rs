@@ -31,11 +31,12 @@ pub(crate) fn run(options: Up) -> ExitCode {
     let local = tokio::task::LocalSet::new();
     let ended = local.block_on(&runtime, async move {
         let prepared = prepare::prepare(options).await?;
-        wiring::run(prepared).await;
-        Ok::<(), prepare::Unable>(())
+        Ok::<_, prepare::Unable>(wiring::run(prepared).await)
     });
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
+        // What still runs is not waited for.
+        Ok(Some(signal)) => std::process::exit(crate::gateway::FORCED + signal.as_raw_value()),
         Err(unable) => {
             output::fatal(&unable.to_string());
             ExitCode::FAILURE

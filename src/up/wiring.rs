@@ -34,8 +34,9 @@ const PROOF: Duration = Duration::from_secs(5);
 /// Between two looks at what the live table shows: four a second is what eyes follow.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// Runs everything until a signal, or a request by the admin interface, ends it.
-pub(super) async fn run(prepared: Prepared) {
+/// Runs everything until a signal, or a request by the admin interface, ends it. Returns the signal that cut the ending short,
+/// if one did.
+pub(super) async fn run(prepared: Prepared) -> Option<SignalKind> {
     let Prepared {
         control,
         restored,
@@ -95,7 +96,7 @@ pub(super) async fn run(prepared: Prepared) {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
         say(Bad::Error, "signals", "cannot hear signals", &[]);
-        return;
+        return None;
     };
     let mut next_step = None;
     loop {
@@ -150,12 +151,13 @@ pub(super) async fn run(prepared: Prepared) {
         autoscaler.shutdown().await;
         let _ = kept.await;
     };
-    tokio::select! {
-        () = ending => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let forced = tokio::select! {
+        () = ending => None,
+        _ = interrupt.recv() => Some(SignalKind::interrupt()),
+        _ = terminate.recv() => Some(SignalKind::terminate()),
+    };
     let _ = std::fs::remove_file(prepared.socket);
+    forced
 }
 
 struct Wired {

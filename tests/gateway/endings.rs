@@ -87,6 +87,54 @@ async fn either_signal_ends_it_at_once_and_a_request_in_flight_sees_a_clean_end(
     }
 }
 
+/// A listener of the bootstrap's own that answers, and writes `line` for each request to a file.
+fn logging(file: &std::path::Path, line: &str) -> String {
+    const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
+    format!(
+        r#"
+admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}}}
+static_resources:
+  listeners:
+  - name: own
+    address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": {EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: own
+          access_log:
+          - name: file
+            typed_config:
+              "@type": {EXTENSIONS}.access_loggers.file.v3.FileAccessLog
+              path: {}
+              log_format: {{text_format_source: {{inline_string: "{line}\n"}}}}
+          http_filters:
+          - {{name: router, typed_config: {{"@type": {EXTENSIONS}.filters.http.router.v3.Router}}}}
+          route_config:
+            virtual_hosts:
+            - {{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, direct_response: {{status: 200}}}}]}}
+"#,
+        file.display()
+    )
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_what_is_stuck() {
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("log");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Somebody who opens the pipe and never reads: more than it holds is never written.
+    let _silent = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut gateway = Gateway::start(&logging(&pipe, &"x".repeat(200_000)), &[]).await;
+    let at = gateway.listener("own").await;
+    assert_eq!(ask(at, "GET", "a", "/").await.status, 200);
+    gateway.signal(Signal::TERM);
+    gateway.signal(Signal::INT);
+    let code = gateway.ended().await.code();
+    assert!([Some(128 + 15), Some(128 + 2)].contains(&code), "{code:?}");
+}
+
 #[tokio::test]
 async fn a_removed_listener_closes_and_its_requests_end_well() {
     let mut plane = Plane::start().await;

@@ -203,8 +203,13 @@ impl Forebay {
     }
 
     /// Asks it to leave and waits until it has.
-    pub async fn stop(mut self) -> (ExitStatus, Setup) {
+    pub async fn stop(self) -> (ExitStatus, Setup) {
         process::signal(self.pid(), Signal::TERM);
+        self.left().await
+    }
+
+    /// Waits until it has left.
+    pub async fn left(mut self) -> (ExitStatus, Setup) {
         let mut status = None;
         until("forebay to leave", async || {
             status = self.child.try_wait().unwrap();

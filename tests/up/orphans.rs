@@ -39,6 +39,24 @@ async fn requests_in_flight_are_answered_before_it_leaves() {
     assert_eq!((answer.status, answer.text()), (200, "slept 1000 ms\n"));
 }
 
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_them_and_still_leaves_nothing() {
+    let forebay = Forebay::up(|mark| hello(mark).to_string()).await;
+    assert_eq!(forebay.get("hello.default.localhost", "/").await.status, 200);
+    let (address, mark) = (forebay.address, forebay.mark());
+    let mut slow = crate::support::h1::Connection::open(address).await.unwrap();
+    // Longer than anything here is waited for.
+    slow.send("GET /sleep?ms=60000 HTTP/1.1\r\nhost: hello.default.localhost\r\n\r\n").await.unwrap();
+    until("it runs", async || forebay.page("/clusters").await.text().contains("forebay_in_flight::1")).await;
+    process::signal(forebay.pid(), rustix::process::Signal::TERM);
+    forebay.says(&["a second Ctrl-C does not wait"]).await;
+    process::signal(forebay.pid(), rustix::process::Signal::INT);
+    let (status, _setup) = forebay.left().await;
+    assert_eq!(status.code(), Some(128 + 2), "{status}");
+    until("no process of it to be left", async || process::marked(&mark).is_empty()).await;
+    TcpListener::bind(address).expect("the port is free");
+}
+
 /// Two services that run: one is a program, one a shell that starts a program and stays.
 async fn two() -> Forebay {
     let shell = format!("{} sample hello & wait", crate::support::FOREBAY);
