@@ -43,7 +43,7 @@ async fn streams(
                     Phase::Cut => return Poll::Ready(None),
                     // GOAWAY with all streams so far allowed to end.
                     Phase::Closing => connection.graceful_shutdown(),
-                    Phase::Running | Phase::Draining => {}
+                    Phase::Running | Phase::DrainingInbound | Phase::Draining => {}
                 }
             }
             connection.poll_accept(cx)
