@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from . import machine
 from .configs import HOST
-from .machine import Unable
+from .machine import At, Unable
 from .peers import LOAD
 
 
@@ -21,8 +21,8 @@ class Done:
     latency: dict[str, float] = field(default_factory=dict)
 
 
-def _run(command: list, seconds: float) -> str:
-    words = ["taskset", "-c", machine.OTHERS, *map(str, command)]
+def _run(at: At, command: list, seconds: float) -> str:
+    words = ["taskset", "-c", machine.OTHERS, *at.enter, *map(str, command)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + 60)
     except subprocess.TimeoutExpired:
@@ -32,11 +32,11 @@ def _run(command: list, seconds: float) -> str:
     return done.stdout
 
 
-def wrk(port: int, seconds: int, *, connections: int, path: str = "/", close: bool = False, header: str = "", scheme: str = "http") -> Done:
+def wrk(at: At, seconds: int, *, connections: int, path: str = "/", close: bool = False, header: str = "", scheme: str = "http") -> Done:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Host: {HOST}"]
     command += ["-H", "Connection: close"] if close else []
     command += ["-H", header] if header else []
-    text = _run([*command, f"{scheme}://127.0.0.1:{port}{path}"], seconds)
+    text = _run(at, [*command, f"{scheme}://127.0.0.1:{at.port}{path}"], seconds)
     if "Non-2xx" in text or (socket := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)) and any(map(int, socket.groups())):
         raise Unable(f"not every answer was good: {' '.join(text.split())[-200:]}")
     units = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
@@ -45,11 +45,11 @@ def wrk(port: int, seconds: int, *, connections: int, path: str = "/", close: bo
     return Done(int(requests), float(real), found)
 
 
-def h2load(port: int, seconds: int, *, connections: int, streams: int, path: str = "/", body: pathlib.Path | None = None) -> Done:
-    command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", f"--connect-to=127.0.0.1:{port}"]
+def h2load(at: At, seconds: int, *, connections: int, streams: int, path: str = "/", body: pathlib.Path | None = None) -> Done:
+    command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", f"--connect-to=127.0.0.1:{at.port}"]
     if body:
         command += ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
-    text = _run([*command, f"http://{HOST}{path}"], seconds)
+    text = _run(at, [*command, f"http://{HOST}{path}"], seconds)
     good, bad = map(int, re.search(r"(\d+) succeeded, (\d+) failed", text).groups())
     answered = int(re.search(r"status codes: (\d+) 2xx", text)[1])
     # With a bound in time the streams that are open at its end count as failed; more than these are real.
@@ -58,30 +58,30 @@ def h2load(port: int, seconds: int, *, connections: int, streams: int, path: str
     return Done(good, seconds)
 
 
-def tool(port: int, seconds: int, work: str, *, connections: int, path: str = "/", **more) -> Done:
+def tool(at: At, seconds: int, work: str, *, connections: int, path: str = "/", **more) -> Done:
     """benches/load."""
-    command = [LOAD, work, "--to", f"127.0.0.1:{port}", "--host", HOST, "--path", path, "--connections", connections, "--seconds", seconds]
+    command = [LOAD, work, "--to", f"127.0.0.1:{at.port}", "--host", HOST, "--path", path, "--connections", connections, "--seconds", seconds]
     for name, value in more.items():
         command += [f"--{name}", value]
-    told = json.loads(_run(command, seconds))
+    told = json.loads(_run(at, command, seconds))
     if told["failed"]:
         raise Unable(f"{told['failed']} of {told['requests'] + told['failed']} failed")
     latency = {name.removesuffix("_us"): value for name, value in told.items() if name.endswith("_us")}
     return Done(told["requests"], told["seconds"], latency)
 
 
-def curl(port: int, *, mebibytes: int, up: bool) -> Done:
+def curl(at: At, *, mebibytes: int, up: bool) -> Done:
     """One body of many MiB, written to nobody; the unit is a MiB."""
     command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{time_total}", "-H", f"Host: {HOST}", "--max-time", "120"]
-    base = f"http://127.0.0.1:{port}"
+    base = f"http://127.0.0.1:{at.port}"
     if up:
         source = subprocess.Popen(["head", "-c", str(mebibytes << 20), "/dev/zero"], stdout=subprocess.PIPE)
-        words = ["taskset", "-c", machine.OTHERS, *command, "-H", "Expect:", "-T", "-", f"{base}/sink"]
+        words = ["taskset", "-c", machine.OTHERS, *at.enter, *command, "-H", "Expect:", "-T", "-", f"{base}/sink"]
         done = subprocess.run(words, stdin=source.stdout, capture_output=True, text=True, timeout=150)
         source.wait()
         text = done.stdout
     else:
-        text = _run([*command, f"{base}/bytes?n={mebibytes << 20}"], 120)
+        text = _run(at, [*command, f"{base}/bytes?n={mebibytes << 20}"], 120)
     status, seconds = text.split()
     if status != "200":
         raise Unable(f"the answer was {status}")

@@ -14,10 +14,19 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 TICK = os.sysconf("SC_CLK_TCK")
 # The proxy has the first core alone; load and backend share the second.
 PROXY, OTHERS = "0", "1"
+
+@dataclass(frozen=True)
+class At:
+    """Where a proxy listens, and the words that bring a command into its network."""
+
+    port: int
+    enter: tuple[str, ...] = ()
+
 
 _running: list[subprocess.Popen] = []
 

@@ -40,7 +40,7 @@ def _cells(row: Row, running: list[Peer], rounds: int, seconds: int) -> list[dic
         # Connections to the backend, caches, the first pages of memory: paid before anything counts.
         for cell, found in zip(row.cells, cells):
             try:
-                cell.load(peer.port, 1)
+                cell.load(peer.at, 1)
             except Unable as why:
                 found["failed"][peer.name] = str(why)
     for _ in range(rounds):
@@ -57,7 +57,7 @@ def _cells(row: Row, running: list[Peer], rounds: int, seconds: int) -> list[dic
 
 def _sample(cell, peer: Peer, seconds: int) -> dict:
     before = machine.cpu(peer.pids)
-    done: loads.Done = cell.load(peer.port, seconds)
+    done: loads.Done = cell.load(peer.at, seconds)
     user, system = (after - start for after, start in zip(machine.cpu(peer.pids), before))
     if not done.units:
         raise Unable("nothing was done")

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from . import configs, machine
-from .machine import Unable
+from .machine import At, Unable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -25,6 +25,8 @@ class Scene:
     tls: bool = False
     matches: int = 0
     split: bool = False
+    # containerConcurrency, for sidecars.
+    concurrency: int = 0
 
 
 class Peer:
@@ -40,6 +42,7 @@ class Peer:
         self.process = machine.start(self.command(), machine.PROXY, self.log)
         machine.wait_for(self.port, self.process, self.log)
         self.pids = machine.family(self.process.pid)
+        self.at = At(self.port)
 
     def command(self) -> list:
         raise NotImplementedError

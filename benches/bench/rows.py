@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from . import loads
 from .loads import Done
+from .machine import At
 from .peers import Envoy, Forebay, Haproxy, Nginx, Relay, Scene
+from .sidecars import KnativeQueueProxy, QueueProxy
 
 # As many other hosts as facts of large installations have; the peers without a route table have none.
 HOSTS = 10_000
@@ -14,10 +16,10 @@ HOSTS = 10_000
 
 @dataclass(frozen=True)
 class Cell:
-    """A load: given a port and how many seconds, it works and tells."""
+    """A load: given where to and how many seconds, it works and tells."""
 
     title: str
-    load: Callable[[int, int], Done]
+    load: Callable[[At, int], Done]
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,16 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-def _wrk(**how) -> Callable[[int, int], Done]:
-    return lambda port, seconds: loads.wrk(port, seconds, **how)
+def _wrk(**how) -> Callable[[At, int], Done]:
+    return lambda at, seconds: loads.wrk(at, seconds, **how)
 
 
-def _h2load(**how) -> Callable[[int, int], Done]:
-    return lambda port, seconds: loads.h2load(port, seconds, **how)
+def _h2load(**how) -> Callable[[At, int], Done]:
+    return lambda at, seconds: loads.h2load(at, seconds, **how)
 
 
-def _tool(work: str, **how) -> Callable[[int, int], Done]:
-    return lambda port, seconds: loads.tool(port, seconds, work, **how)
+def _tool(work: str, **how) -> Callable[[At, int], Done]:
+    return lambda at, seconds: loads.tool(at, seconds, work, **how)
 
 
 def every(home: pathlib.Path) -> list[Row]:
@@ -74,11 +76,14 @@ def every(home: pathlib.Path) -> list[Row]:
         Row("events", "Server-sent events", "event", three, hosts,
             (Cell("1000 clients", _tool("events", connections=1000, path="/sse?n=1000000&ms=200")),)),
         Row("bodies", "One body of 200 MB", "MiB", three, hosts,
-            (Cell("down", lambda port, _: loads.curl(port, mebibytes=191, up=False)),
-             Cell("up", lambda port, _: loads.curl(port, mebibytes=191, up=True)))),
+            (Cell("down", lambda at, _: loads.curl(at, mebibytes=191, up=False)),
+             Cell("up", lambda at, _: loads.curl(at, mebibytes=191, up=True)))),
         *(Row(f"routes-{count}", f"{count} virtual host{'s' if count > 1 else ''}", "request", two, Scene(hosts=count - 1),
               (Cell("c=32", _wrk(connections=32)),)) for count in (1, 100, HOSTS)),
         Row("matches", "16 routes by header before the one that fits", "request", two, Scene(matches=16),
             (Cell("c=32", _wrk(connections=32, header="x-tag: none")),)),
+        *(Row(f"queue-proxy{'-limited' if limit else ''}", f"The sidecar's hop, {f'containerConcurrency {limit}' if limit else 'no limit'}", "request",
+              (QueueProxy, KnativeQueueProxy), Scene(concurrency=limit),
+              tuple(Cell(f"c={count}", _wrk(connections=count)) for count in (1, 32, 128))) for limit in (0, 100)),
         Row("split", "A 50/50 split over two clusters", "request", two, Scene(split=True), (Cell("c=32", _wrk(connections=32)),)),
     ]
