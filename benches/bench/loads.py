@@ -58,9 +58,9 @@ def h2load(at: At, seconds: int, *, connections: int, streams: int, path: str = 
     return Done(good, seconds)
 
 
-def tool(at: At, seconds: int, work: str, *, connections: int, path: str = "/", **more) -> Done:
+def tool(at: At, seconds: int, work: str, *, connections: int, path: str = "/", host: str = HOST, **more) -> Done:
     """benches/load."""
-    command = [LOAD, work, "--to", f"127.0.0.1:{at.port}", "--host", HOST, "--path", path, "--connections", connections, "--seconds", seconds]
+    command = [LOAD, work, "--to", f"127.0.0.1:{at.port}", "--host", host, "--path", path, "--connections", connections, "--seconds", seconds]
     for name, value in more.items():
         command += [f"--{name}", value]
     told = json.loads(_run(at, command, seconds))

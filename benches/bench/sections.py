@@ -10,8 +10,9 @@ import tempfile
 import time
 
 from . import machine
-from .machine import Unable
+from .changes import changes
 from .configs import HOST
+from .machine import Unable
 from .peers import FOREBAY, Envoy, Forebay, Haproxy, Nginx, Scene
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "drills"))
@@ -24,6 +25,7 @@ def every(quick: bool) -> dict:
     return {
         "cold-start": lambda: cold_start(20 if quick else 100),
         "zero": lambda: services_at_zero(200 if quick else 1_000),
+        "changes": lambda: changes(*((500, 2) if quick else (10_000, 5))),
         "idle": lambda: idle_connections(1_000 if quick else 8_000),
     }
 
