@@ -69,7 +69,7 @@ def descriptors() -> int:
 
 
 def nginx(home: pathlib.Path, port: int, backend: int, tls: bool) -> str:
-    secure = f"ssl_certificate {home.parent}/tls.crt; ssl_certificate_key {home.parent}/tls.key;" if tls else ""
+    secure = f"ssl_certificate {home.parent}/tls.crt; ssl_certificate_key {home.parent}/tls.key; ssl_protocols TLSv1.2 TLSv1.3;" if tls else ""
     return f"""
 daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log error;
 events {{ worker_connections {descriptors() - 100}; }}

@@ -58,6 +58,15 @@ def h2load(at: At, seconds: int, *, connections: int, streams: int, path: str = 
     return Done(good, seconds)
 
 
+def handshakes(at: At, seconds: int, *, resumed: bool) -> Done:
+    """Connections one after the other, each with a handshake and nothing else; the unit is a handshake. openssl's client
+    resumes sessions of TLS 1.2 only."""
+    how = ("-reuse", "-tls1_2") if resumed else ("-new", "-tls1_3")
+    text = _run(at, ["openssl", "s_time", "-connect", f"127.0.0.1:{at.port}", *how, "-time", seconds], seconds)
+    count = int(re.search(r"(\d+) connections in \d+ real seconds", text)[1])
+    return Done(count, seconds)
+
+
 def tool(at: At, seconds: int, work: str, *, connections: int, path: str = "/", host: str = HOST, **more) -> Done:
     """benches/load."""
     command = [LOAD, work, "--to", f"127.0.0.1:{at.port}", "--host", host, "--path", path, "--connections", connections, "--seconds", seconds]

@@ -2,9 +2,11 @@
 minute is slow for all. One sample is CPU microseconds of the proxy's processes for each unit of work."""
 
 import pathlib
+import subprocess
 import tempfile
 
 from . import loads, machine
+from .configs import HOST
 from .machine import Unable
 from .peers import FOREBAY, Peer
 from .rows import Row
@@ -21,6 +23,8 @@ def measure(row: Row, rounds: int, seconds: int) -> dict:
         missing: dict[str, str] = {}
         try:
             machine.wait_for(backend_port, backend, backend_log)
+            if row.scene.tls:
+                _certificate(home)
             for peer in row.peers:
                 try:
                     peer.version()
@@ -32,6 +36,14 @@ def measure(row: Row, rounds: int, seconds: int) -> dict:
             for peer in running:
                 peer.stop()
             machine.stop(backend)
+
+
+def _certificate(home: pathlib.Path) -> None:
+    """ECDSA P-256, as most have it; HAProxy wants certificate and key in one file."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    words += ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}", "-keyout", home / "tls.key", "-out", home / "tls.crt"]
+    subprocess.run(words, check=True, capture_output=True)
+    (home / "tls.pem").write_text((home / "tls.crt").read_text() + (home / "tls.key").read_text())
 
 
 def _cells(row: Row, running: list[Peer], rounds: int, seconds: int) -> list[dict]:
