@@ -115,7 +115,7 @@ def main() -> int:
             program = [sys.executable, "-B", "-m", "harness", "--file", options.file, "--case", options.case]
             program += ["--inside", side, "--into", str(into)]
             # Ports and the directory of certificates are fixed: each side has a network and mounts of its own.
-            shell = 'ip link set lo up && mount -t tmpfs none /mnt && exec "$@"'
+            shell = 'ip link set lo up && mount -t tmpfs none /var/lib && exec "$@"'
             running[side] = (into, subprocess.Popen(["unshare", "-nm", "sh", "-c", shell, "sh", *program]))
         results = {}
         for side, (into, process) in running.items():

@@ -2,11 +2,14 @@
 
 mod invalid;
 mod observability;
+mod tls;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_net::tls::Params;
 pub use invalid::Invalid;
 pub use observability::Observability;
 
@@ -34,6 +37,12 @@ pub struct Config {
     pub logging: Logging,
     /// Metrics, traces and the request log.
     pub observability: Observability,
+    /// Where the certificate is, if there is one.
+    pub certificates: PathBuf,
+    /// How often it is looked at again.
+    pub certificates_every: Duration,
+    /// What TLS may agree upon, or what is wrong with what was said of it.
+    pub tls: Result<Params, String>,
     /// Time without a request after which a drain has done its work.
     pub quiet: Duration,
     /// How long upgraded connections and HTTP/2 streams may go on in the end.
@@ -91,6 +100,11 @@ pub struct Logging {
 const ADMIN: u16 = 8022;
 const STATS: u16 = 9090;
 
+/// serving: `pkg/queue/constants.go`, `CertDirectory`.
+const CERTIFICATES: &str = "/var/lib/knative/certs";
+/// serving: `pkg/queue/sharedmain/main.go`, where the watcher is made.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+
 /// serving: `pkg/queue/sharedmain/main.go`, `drainSleepDuration`.
 const QUIET: Duration = Duration::from_secs(30);
 /// The same, `hijackDrainDuration`.
@@ -106,7 +120,7 @@ impl Config {
         // In the reference's order, so that of several wrong variables the same one is told.
         let concurrency = env.int("CONTAINER_CONCURRENCY", "ContainerConcurrency")?;
         let main = env.port("QUEUE_SERVING_PORT")?;
-        let tls = env.port("QUEUE_SERVING_TLS_PORT")?;
+        let tls_port = env.port("QUEUE_SERVING_TLS_PORT")?;
         let user = env.port("USER_PORT")?;
         let revision = env.int("REVISION_TIMEOUT_SECONDS", "RevisionTimeoutSeconds")?;
         let response_start = env
@@ -136,7 +150,7 @@ impl Config {
             ports: Ports {
                 address: env.address("FOREBAY_QUEUE_ADDRESS", Ipv6Addr::UNSPECIFIED.into())?,
                 main,
-                tls,
+                tls: tls_port,
                 admin: env.optional_port("FOREBAY_QUEUE_ADMIN_PORT", ADMIN)?,
                 stats: env.optional_port("FOREBAY_QUEUE_STATS_PORT", STATS)?,
             },
@@ -153,6 +167,9 @@ impl Config {
             detects_http2,
             logging,
             observability: Observability::read(&env.optional("OBSERVABILITY_CONFIG"))?,
+            certificates: env.path("FOREBAY_QUEUE_CERTIFICATES", CERTIFICATES),
+            certificates_every: CERTIFICATES_EVERY,
+            tls: tls::read(&env),
             quiet: QUIET,
             patience: PATIENCE,
         })

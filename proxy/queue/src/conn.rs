@@ -2,6 +2,7 @@
 
 mod h1;
 mod h2;
+mod secure;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use forebay_net::{Accepted, Sniff, Stream, sniff};
 
 use crate::admin;
 use crate::exchange::{self, After, Exchange};
+use crate::request_log::From;
 use crate::sidecar::Sidecar;
 
 /// Go's `ReadHeaderTimeout` of all the reference's servers: a head that has begun, and the first one of a connection, come within.
@@ -23,6 +25,8 @@ const HEAD: Duration = Duration::from_secs(60);
 pub(crate) enum Door {
     /// Requests for the app, in either protocol.
     Main,
+    /// The same through TLS.
+    Tls,
     /// `/wait-for-drain`.
     Admin,
     /// `/metrics` for the autoscaler.
@@ -31,7 +35,7 @@ pub(crate) enum Door {
 
 /// The other end.
 pub(crate) struct Peer {
-    pub(crate) remote: SocketAddr,
+    pub(crate) from: From,
     /// Its address without the port, as `x-forwarded-for` has it.
     pub(crate) text: Box<str>,
 }
@@ -40,20 +44,30 @@ pub(crate) struct Peer {
 pub(crate) async fn serve(sidecar: &Rc<Sidecar>, door: Door, accepted: Accepted) {
     let Accepted { stream, peer, slot: _slot } = accepted;
     let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let peer = Peer { remote, text: remote.ip().to_string().into() };
-    let mut stream = Stream::Plain(stream);
-    match door {
-        Door::Main => match speaks_http2(sidecar, &mut stream).await {
-            Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
-            Some(false) => h1::serve(sidecar, door, &peer, stream).await,
-            None => {}
-        },
-        Door::Admin | Door::Stats => h1::serve(sidecar, door, &peer, stream).await,
+    let stream = match door {
+        Door::Tls => secure::shake(sidecar, stream).await,
+        Door::Main | Door::Admin | Door::Stats => Some(Stream::Plain(stream)),
+    };
+    let Some(mut stream) = stream else { return };
+    let secure = stream.tls().map(|tls| Rc::new(secure::about(tls)));
+    let peer = Peer { from: From { remote, secure }, text: remote.ip().to_string().into() };
+    let http2 = match door {
+        Door::Main | Door::Tls => speaks_http2(sidecar, &mut stream).await,
+        Door::Admin | Door::Stats => Some(false),
+    };
+    match http2 {
+        Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
+        Some(false) => h1::serve(sidecar, door, &peer, stream).await,
+        None => {}
     }
 }
 
 /// Looks at the first bytes; `None` if there were none in time.
 async fn speaks_http2(sidecar: &Rc<Sidecar>, stream: &mut Stream) -> Option<bool> {
+    // Without an agreement the preface says it, in TLS as well: Knative's activator agrees on nothing.
+    if let Some(agreed) = stream.tls().and_then(|tls| tls.alpn()) {
+        return Some(agreed == b"h2");
+    }
     let mut late = sidecar.timer.after(HEAD);
     let mut guard = sidecar.drain.guard();
     let mut first = [0; PREFACE.len()];
@@ -96,7 +110,7 @@ async fn answer<C: Client>(
         return exchange::reply(sidecar, x, client, 200, b"", exchange::Kind::Bare).await;
     }
     match door {
-        Door::Main => exchange::run(sidecar, peer, x, clocks, client).await,
+        Door::Main | Door::Tls => exchange::run(sidecar, peer, x, clocks, client).await,
         Door::Admin => admin::drain(sidecar, x, client).await,
         Door::Stats => admin::stats(sidecar, x, client).await,
     }

@@ -8,8 +8,10 @@ mod connect;
 mod forward;
 mod headers;
 mod probes;
+mod quote;
 mod relay;
 mod reply;
+mod sniff;
 mod tunnel;
 
 use std::rc::Rc;
@@ -17,12 +19,16 @@ use std::rc::Rc;
 use forebay_http::h1::Framing;
 use forebay_http::{Client, Head, Known};
 
+use forebay_net::Micros;
+
 use crate::conn::Peer;
 use crate::life;
+use crate::request_log::Outcome;
 use crate::sidecar::Sidecar;
 
 use broken::Broken;
 pub(crate) use clocks::Clocks;
+pub(crate) use quote::quote;
 pub(crate) use reply::{Kind, reply};
 
 /// What the connection does after an exchange.
@@ -53,6 +59,10 @@ pub(crate) struct Exchange {
     scratch: Vec<u8>,
     /// What the client asked to upgrade to.
     upgrade: Vec<u8>,
+    /// The status that was answered, as the request log has it.
+    status: u16,
+    /// Bytes of body that were answered.
+    sent: u64,
 }
 
 /// Why a request did not get its response from the app.
@@ -70,7 +80,7 @@ enum Fault {
     App(Broken),
 }
 
-/// Serves one request whose head is in `x.req`.
+/// Serves one request whose head is in `x.req`, and logs it where that is asked for.
 pub(crate) async fn run<C: Client>(
     sidecar: &Rc<Sidecar>,
     peer: &Peer,
@@ -79,6 +89,26 @@ pub(crate) async fn run<C: Client>(
     client: &mut C,
 ) -> After {
     let now = sidecar.clock.tick();
+    // What Go's recorder says of an answer that nobody wrote.
+    (x.status, x.sent) = (200, 0);
+    let Some(log) = &sidecar.log else { return serve(sidecar, peer, x, clocks, client, now).await };
+    let kept = log.keep(&x.req, x.asked.framing, !x.asked.keep_alive);
+    let after = serve(sidecar, peer, x, clocks, client, now).await;
+    if let Some(kept) = kept {
+        let latency = sidecar.clock.tick().since(now);
+        log.log(&kept, &peer.from, Outcome { status: x.status, size: x.sent, latency });
+    }
+    after
+}
+
+async fn serve<C: Client>(
+    sidecar: &Rc<Sidecar>,
+    peer: &Peer,
+    x: &mut Exchange,
+    clocks: &mut Clocks,
+    client: &mut C,
+    now: Micros,
+) -> After {
     x.res.clear();
     match probes::of(&x.req) {
         Some(probes::Probe::Health) => return Box::pin(probes::health(sidecar, x, client)).await,
@@ -119,6 +149,8 @@ pub(crate) async fn run<C: Client>(
 
 /// Answers in place of the app.
 async fn fail<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C, fault: Fault) -> After {
+    // What the app may have said before it failed is no part of the answer.
+    x.res.clear();
     match fault {
         Fault::QueueFull => {
             reply(sidecar, x, client, 503, b"pending request queue full\n", Kind::Error).await

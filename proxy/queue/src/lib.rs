@@ -5,15 +5,19 @@
 //! [`exchange`] is its path, top to bottom. What is different from the reference, and why, is in `conformance/queue/differences.md`.
 
 mod admin;
+mod certificate;
 mod config;
 mod conn;
 mod exchange;
 mod life;
 mod load;
 mod readiness;
+mod request_log;
 mod server;
 mod sidecar;
+mod template;
 
+pub use certificate::Unusable;
 pub use config::{Config, Identity, Invalid, Logging, Observability, Ports, Timeouts};
 pub use readiness::{Handler, Probe};
 pub use server::{Addresses, QueueProxy, StartError};

@@ -8,6 +8,7 @@ use forebay_net::{Acceptor, BindError, Bound, Drain, Limit, Options, Phase};
 use thiserror::Error;
 use tracing::info;
 
+use crate::certificate::{Certificate, Unusable};
 use crate::config::Config;
 use crate::conn::{self, Door};
 use crate::sidecar::Sidecar;
@@ -23,6 +24,12 @@ pub enum StartError {
         /// What is in the way.
         error: BindError,
     },
+    /// There is a certificate that cannot be used.
+    #[error("failed to create certWatcher: {0}")]
+    Certificate(#[from] Unusable),
+    /// There is a certificate, and what the environment says of TLS cannot be obeyed.
+    #[error("Failed to read TLS configuration from environment: {0}")]
+    Tls(String),
     /// The runtime does not take a socket.
     #[error("{server} server failed to serve: {error}")]
     Socket {
@@ -38,6 +45,7 @@ pub enum StartError {
 #[allow(missing_docs)]
 pub struct Addresses {
     pub main: SocketAddr,
+    pub tls: Option<SocketAddr>,
     pub admin: SocketAddr,
     pub stats: SocketAddr,
 }
@@ -48,9 +56,6 @@ pub struct QueueProxy {
     drain: Drain,
     addresses: Addresses,
 }
-
-/// What Knative mounts where connections inside the cluster are encrypted.
-const CERTIFICATE: &str = "/var/lib/knative/certs/tls.crt";
 
 /// Connections at once, all ports together: what the system's limit of open files allows is the real bound.
 const CONNECTIONS: usize = usize::MAX / 2;
@@ -65,19 +70,28 @@ impl QueueProxy {
         let main = bind("main", ports.address, ports.main)?;
         let admin = bind("admin", ports.address, ports.admin)?;
         let stats = bind("metrics", ports.address, ports.stats)?;
-        let addresses = Addresses { main: main.local(), admin: admin.local(), stats: stats.local() };
+        let certificate = certificate(&config)?;
+        let tls = certificate.as_ref().map(|_| bind("main tls", ports.address, ports.tls)).transpose()?;
+        let addresses = Addresses {
+            main: main.local(),
+            tls: tls.as_ref().map(Acceptor::local),
+            admin: admin.local(),
+            stats: stats.local(),
+        };
         for what in config.observability.undone() {
             tracing::warn!("OBSERVABILITY_CONFIG: {what}: not supported yet; requests are served without it");
         }
-        if std::path::Path::new(CERTIFICATE).exists() {
-            tracing::warn!(
-                "{CERTIFICATE}: TLS on port {} is not supported yet; only clear text is served",
-                ports.tls
-            );
-        }
         let drain = Drain::new();
-        let sidecar = Sidecar::new(config, &drain);
+        let every = config.certificates_every;
+        if let Some(certificate) = certificate.clone() {
+            tokio::task::spawn_local(async move { certificate.watch(every).await });
+        }
+        let sidecar = Sidecar::new(config, certificate, &drain);
         sidecar.start();
+        if let Some(tls) = tls {
+            info!("Starting tls server main {}", tls.local());
+            tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), Door::Tls, tls));
+        }
         for (name, door, acceptor) in
             [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)]
         {
@@ -123,12 +137,24 @@ impl QueueProxy {
             // The last answers are out; their connections close as soon as their clients have read them.
             let _ = tokio::time::timeout(LAST_WORDS, drain.idle()).await;
         }
+        if let Some(log) = &sidecar.log {
+            log.flush();
+        }
         info!("Shutdown complete, exiting...");
     }
 }
 
 /// How long connections may take to close after their last answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The certificate, where one is mounted.
+fn certificate(config: &Config) -> Result<Option<Rc<Certificate>>, StartError> {
+    if !Certificate::is_mounted(&config.certificates)? {
+        return Ok(None);
+    }
+    let params = config.tls.clone().map_err(StartError::Tls)?;
+    Ok(Some(Certificate::read(&config.certificates, params)?))
+}
 
 /// One socket on all addresses, of IPv4 alone where the system knows no other.
 fn bind(server: &'static str, address: IpAddr, port: u16) -> Result<Acceptor, StartError> {

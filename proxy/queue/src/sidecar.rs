@@ -12,11 +12,13 @@ use forebay_net::{Clock, DateLine, Drain, Timer, WorkerDrain};
 use forebay_upstream::{Keep, Owner, Pools, Why};
 use tokio::time::MissedTickBehavior;
 
+use crate::certificate::Certificate;
 use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::life::{InFlight, Quiet};
 use crate::load::Load;
 use crate::readiness::Readiness;
+use crate::request_log::RequestLog;
 
 /// The app, to the pools.
 pub(crate) const APP: u64 = 0;
@@ -42,6 +44,8 @@ pub(crate) struct Sidecar {
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) load: Load,
     pub(crate) ready: Rc<Readiness>,
+    pub(crate) certificate: Option<Rc<Certificate>>,
+    pub(crate) log: Option<Rc<RequestLog>>,
     pub(crate) quiet: Rc<Quiet>,
     pub(crate) drain: WorkerDrain,
     pub(crate) in_flight: Rc<InFlight>,
@@ -59,7 +63,7 @@ impl Owner for Wire {
 }
 
 impl Sidecar {
-    pub(crate) fn new(config: Config, drain: &Drain) -> Rc<Self> {
+    pub(crate) fn new(config: Config, certificate: Option<Rc<Certificate>>, drain: &Drain) -> Rc<Self> {
         let clock = Clock::new();
         let buffers = Pool::new();
         let gate = (config.concurrency > 0).then(|| {
@@ -75,6 +79,8 @@ impl Sidecar {
             gate,
             load: Load::new(&config.identity.pod, clock.now().0),
             ready: Readiness::new(&config.probes, config.detects_http2, &buffers),
+            certificate,
+            log: RequestLog::new(&config).map(Rc::new),
             quiet: Quiet::new(config.quiet, clock.clone()),
             drain: drain.worker(),
             in_flight: Rc::default(),

@@ -43,7 +43,6 @@ impl Observability {
     pub(crate) fn undone(&self) -> impl Iterator<Item = &'static str> {
         let exports = |export: &Export| !matches!(export.protocol.as_str(), "" | "none");
         [
-            (self.enable_request_log, "enableRequestLog"),
             (exports(&self.request_metrics), "requestMetrics"),
             (exports(&self.tracing), "tracing"),
             (self.runtime.profiling.eq_ignore_ascii_case("enabled"), "runtime.profiling"),

@@ -2,6 +2,7 @@
 //! an empty text is a text, an empty number is none. Knows no variable.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::Invalid;
 
@@ -56,6 +57,10 @@ impl Words<'_> {
             Some(value) if value == "0" => Ok(0),
             Some(value) => port(name, value),
         }
+    }
+
+    pub(super) fn path(&self, name: &str, default: &str) -> PathBuf {
+        (self.0)(name).unwrap_or_else(|| default.to_owned()).into()
     }
 
     pub(super) fn address(&self, name: &'static str, default: IpAddr) -> Result<IpAddr, Invalid> {

@@ -26,7 +26,7 @@ const HEADERS: usize = 200;
 pub(super) async fn serve(sidecar: &Rc<Sidecar>, peer: Peer, stream: Stream) {
     match http2::accept(stream, STREAMS, HEAD_BYTES, false).await {
         Ok(connection) => streams(sidecar, &Rc::new(peer), connection).await,
-        Err(error) => tracing::debug!(peer = %peer.remote, %error, "an HTTP/2 connection did not begin"),
+        Err(error) => tracing::debug!(peer = %peer.from.remote, %error, "an HTTP/2 connection did not begin"),
     }
 }
 
@@ -56,7 +56,7 @@ async fn streams(
             }
             Some(Err(error)) => {
                 if !error.is_io() && error.reason() != Some(Reason::NO_ERROR) {
-                    tracing::debug!(peer = %peer.remote, %error, "an HTTP/2 connection broke");
+                    tracing::debug!(peer = %peer.from.remote, %error, "an HTTP/2 connection broke");
                 }
                 break;
             }
@@ -86,7 +86,7 @@ async fn stream(
             super::answer(sidecar, Door::Main, peer, &mut x, &mut clocks, &mut leg).await;
         }
         Err(why) => {
-            tracing::debug!(peer = %peer.remote, %why, "a request of HTTP/2 was refused");
+            tracing::debug!(peer = %peer.from.remote, %why, "a request of HTTP/2 was refused");
             leg.reset(Reason::PROTOCOL_ERROR);
         }
     }

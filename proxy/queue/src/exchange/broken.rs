@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use forebay_http::h1::HeadError;
 
+use super::quote::quote;
+
 /// Why the app did not answer.
 #[derive(Debug)]
 pub(super) enum Broken {
@@ -31,21 +33,15 @@ impl Broken {
     pub(super) fn head(error: HeadError, local: Option<SocketAddr>, app: SocketAddr, seen: &[u8]) -> Self {
         match error {
             HeadError::Truncated if seen.is_empty() => Broken::Eof,
-            HeadError::Truncated => {
-                Broken::Malformed("net/http: HTTP/1.x transport connection broken: unexpected EOF".into())
-            }
             HeadError::Io(why) => Broken::Io { local, app, why },
-            HeadError::Reject(why) => {
+            HeadError::Truncated | HeadError::Reject(_) => {
                 let line = seen.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
-                let text = if line.starts_with(b"HTTP/") {
-                    format!("net/http: HTTP/1.x transport connection broken: {why}")
-                } else {
-                    let line = String::from_utf8_lossy(line);
-                    format!(
-                        "net/http: HTTP/1.x transport connection broken: malformed HTTP response {line:?}"
-                    )
+                let what = match error {
+                    _ if !line.starts_with(b"HTTP/") => format!("malformed HTTP response {}", quote(line)),
+                    HeadError::Reject(why) => why.to_string(),
+                    _ => "unexpected EOF".to_owned(),
                 };
-                Broken::Malformed(text)
+                Broken::Malformed(format!("net/http: HTTP/1.x transport connection broken: {what}"))
             }
         }
     }

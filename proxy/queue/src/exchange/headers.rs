@@ -134,6 +134,21 @@ pub(super) fn response(x: &mut Exchange, framing: Framing) {
     if trailer {
         x.res.push(Known::Trailer.name(), &x.scratch);
     }
+    // Go's server: of what has no body nothing is said about it.
+    if matches!(x.res.status, 204 | 304) {
+        x.res.remove_known(Known::ContentLength);
+    }
+    if x.res.status == 304 {
+        x.res.remove_known(Known::ContentType);
+    }
+}
+
+/// Whether Go's server would find out by itself what the body is.
+pub(super) fn is_untyped(x: &Exchange, framing: Framing) -> bool {
+    matches!(framing, Framing::Length(1..))
+        && !x.res.has(Known::ContentType)
+        && !x.req.is_head()
+        && x.res.get(b"content-encoding").is_none()
 }
 
 /// Trailers that are announced come; the names are kept in `names`.

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use forebay_http::h1::Framing;
-use forebay_http::{Client, Flow, Version, Wrong};
+use forebay_http::{Client, Flow, Known, Piece, Source, Version, Wrong};
 use forebay_net::Phase;
 
 use super::forward::Answered;
-use super::{After, Clocks, Exchange, Fault, TIMEOUT, headers, reply};
+use super::{After, Clocks, Exchange, Fault, TIMEOUT, headers, reply, sniff};
 use crate::sidecar::Sidecar;
 
 /// Delivers the response on `answered`.
@@ -20,6 +20,7 @@ pub(super) async fn response<C: Client>(
     client: &mut C,
     answered: &mut Answered,
 ) -> After {
+    x.status = x.res.status;
     headers::response(x, answered.framing);
     reply::date(sidecar, x);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
@@ -30,6 +31,11 @@ pub(super) async fn response<C: Client>(
         Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
         Framing::Chunked | Framing::Close => Framing::Chunked,
     };
+    if headers::is_untyped(x, answered.framing)
+        && let Some(kind) = Box::pin(find_type(clocks, client, answered)).await
+    {
+        x.res.push(Known::ContentType.name(), kind.as_bytes());
+    }
     let keep = x.asked.keep_alive
         && framing != Framing::Close
         // A client whose body was never asked for may send it or not: nobody could tell it from the next request.
@@ -42,7 +48,9 @@ pub(super) async fn response<C: Client>(
     }
     clocks.wrote();
     let mut down = Flow::default();
-    match relay(clocks, client, answered, &mut down).await {
+    let relayed = relay(clocks, client, answered, &mut down).await;
+    x.sent = down.bytes;
+    match relayed {
         Ok(()) if keep && client.has_read_all() => After::KeepAlive,
         Ok(()) => After::Close,
         Err(fault) => {
@@ -50,14 +58,40 @@ pub(super) async fn response<C: Client>(
             answered.use_up();
             match fault {
                 Fault::Late => late(framing, &down, client, keep).await,
-                _ => {
-                    // The client must not take what it has for the whole.
+                fault => {
+                    if matches!(fault, Fault::BadBody) {
+                        // The reference's handler breaks off by a panic then, which its recorder notes so.
+                        (x.status, x.sent) = (500, 0);
+                    }
+                    // What has come is delivered, and the client must not take it for the whole.
+                    poll_fn(|cx| Poll::Ready(client.poll_flush(cx).is_ready())).await;
                     client.abort();
                     After::Close
                 }
             }
         }
     }
+}
+
+/// Looks at the first bytes of a body that says no type; `None` if none came.
+async fn find_type<C: Client>(
+    clocks: &mut Clocks,
+    client: &mut C,
+    answered: &mut Answered,
+) -> Option<&'static str> {
+    poll_fn(|cx| {
+        match answered.up.poll_piece(cx) {
+            Poll::Ready(Ok(Piece::Data(n))) => {
+                return Poll::Ready(Some(sniff::content_type(answered.up.data(n.min(sniff::LENGTH)))));
+            }
+            Poll::Ready(_) => return Poll::Ready(None),
+            Poll::Pending => {}
+        }
+        let over = clocks.poll(cx).is_ready() || client.has_read_all() && client.poll_gone(cx).is_ready();
+        // Whoever relays finds the same, and says what it means.
+        if over { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
 }
 
 /// Moves both bodies until the response's end has reached the client.

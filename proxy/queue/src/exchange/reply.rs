@@ -36,6 +36,7 @@ pub(crate) async fn reply<C: Client>(
     kind: Kind,
 ) -> After {
     x.res.status = status;
+    (x.status, x.sent) = (status, body.len() as u64);
     match kind {
         Kind::Bare => {}
         Kind::Error => {

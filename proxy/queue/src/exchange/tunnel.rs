@@ -25,6 +25,7 @@ pub(super) async fn run<C: Client>(
     x.res.push(Known::Connection.name(), b"Upgrade");
     x.res.push(Known::Upgrade.name(), &protocol);
     answered.use_up();
+    x.status = 101;
     if client.open_tunnel(&x.res).is_err() {
         return After::Close;
     }

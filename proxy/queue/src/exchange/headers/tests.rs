@@ -1,4 +1,5 @@
 use super::*;
+use crate::request_log::From;
 
 /// serving: `pkg/queue/forwarded_shim_test.go`.
 #[test]
@@ -33,7 +34,11 @@ fn outcome(mut x: Exchange) -> Vec<(String, String)> {
     let remote = SocketAddr::from(([10, 0, 0, 7], 1234));
     forwarded(&mut x);
     host(&mut x.req);
-    outgoing(&mut x, &Peer { remote, text: "10.0.0.7".into() }, SocketAddr::from(([127, 0, 0, 1], 8080)));
+    outgoing(
+        &mut x,
+        &Peer { from: From { remote, secure: None }, text: "10.0.0.7".into() },
+        SocketAddr::from(([127, 0, 0, 1], 8080)),
+    );
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut all: Vec<_> = x.req.iter().map(|(name, value, _)| (text(name), text(value))).collect();
     all.push((":authority".into(), text(x.req.authority())));
