@@ -45,7 +45,7 @@ struct Zap {
     encoder_config: Keys,
 }
 
-/// The names of a line's fields; zap's production configuration where there is no other.
+/// The names of a line's fields; those of Knative's own fallback where there is no configuration.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {
@@ -60,8 +60,9 @@ struct Keys {
 impl Default for Keys {
     fn default() -> Self {
         let [time_key, level_key, name_key, caller_key, message_key] =
-            ["ts", "level", "logger", "caller", "msg"].map(str::to_owned);
-        Self { time_key, level_key, name_key, caller_key, message_key, time_encoder: String::new() }
+            ["timestamp", "severity", "logger", "caller", "message"].map(str::to_owned);
+        let time_encoder = "rfc3339nano".to_owned();
+        Self { time_key, level_key, name_key, caller_key, message_key, time_encoder }
     }
 }
 
@@ -108,7 +109,8 @@ where
 
 impl Keys {
     fn time(&self) -> Value {
-        if !matches!(self.time_encoder.as_str(), "iso8601" | "ISO8601" | "rfc3339" | "RFC3339") {
+        let encoder = self.time_encoder.to_ascii_lowercase();
+        if !matches!(encoder.as_str(), "iso8601" | "rfc3339" | "rfc3339nano") {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             return json!(now.unwrap_or_default().as_secs_f64());
         }

@@ -100,9 +100,8 @@ for name, body in {
     "xml": b"<?xml version='1.0'?>", "gzip": b"\x1f\x8b\x08abc", "pdf": b"%PDF-1.4", "empty": b"", "utf-8": "grüße".encode(), "bom": b"\xef\xbb\xbfhi",
 }.items():
     app_that(f"says no type: {name}", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body, end="")
-app_that("says no type: until it closes", b"HTTP/1.1 200 OK\r\n\r\nhello")
 app_that("says no type: an error", b"HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\n<html")
-app_that("says no type: chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", end="")
+# Of a body without a length the reference finds the type or not: its head is flushed by a timer of no time.
 app_that("says no type but an encoding", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", end="")
 
 

@@ -42,8 +42,8 @@ class Client:
     async def send(self, data: bytes) -> None:
         await self.wire.send(data)
 
-    async def response(self, to_head: bool = False) -> Response:
-        return await asyncio.wait_for(self._response(to_head), PATIENCE)
+    async def response(self, to_head: bool = False, within: float = PATIENCE) -> Response:
+        return await asyncio.wait_for(self._response(to_head), within)
 
     async def _response(self, to_head: bool) -> Response:
         interim = []
@@ -90,12 +90,12 @@ class Client:
         self.wire.reset()
 
 
-async def ask(port: int, data: bytes, **more) -> dict:
+async def ask(port: int, data: bytes, within: float = PATIENCE, **more) -> dict:
     """One request on a connection of its own: the response, or how it ended without one."""
     client = await Client.connect(port, **more)
     try:
         await client.send(data)
-        return (await client.response(data.startswith(b"HEAD "))).shown()
+        return (await client.response(data.startswith(b"HEAD "), within)).shown()
     except http1.Gone as gone:
         return {"ended": gone.what, "rest": gone.rest.decode("latin-1")}
     except asyncio.TimeoutError:
