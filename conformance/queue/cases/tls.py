@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pathlib
+import shutil
 import ssl
 import subprocess
 
@@ -86,6 +87,7 @@ async def old(side, app):
 
 @case("no certificate, no port", starts=False)
 async def without(side, app):
+    shutil.rmtree(CERTS, ignore_errors=True)
     await side.start({"QUEUE_PROXY_TLS_MIN_VERSION": "nonsense"})
     try:
         await side.ask(get("/"), TLS)
@@ -122,6 +124,8 @@ async def changes(side, app):
     await side.listening(TLS)
     kept = await side.connect(TLS, ssl=context())
     side.note("before", subject(kept))
+    await kept.send(get("/"))
+    side.note("the first request", (await kept.response()).shown())
     certificate("two")
     (CERTS / "tls.key").write_text("garbage")
     await asyncio.sleep(65)

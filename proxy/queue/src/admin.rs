@@ -1,5 +1,5 @@
-//! The two small pages beside the requests: the drain that Kubernetes asks for before it stops the app, and the load that the
-//! autoscaler asks for. Knows nothing of the app.
+//! The small pages beside the requests: the drain that Kubernetes asks for before it stops the app, the load that the autoscaler
+//! asks for, and Prometheus' metrics. Knows nothing of the app.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use forebay_http::Client;
 use forebay_net::Phase;
 
 use crate::exchange::{After, Exchange, Kind, reply};
+use crate::metrics::CONTENT_TYPE;
 use crate::sidecar::Sidecar;
 
 /// serving: `adminHandler`: a drain that SIGTERM does not follow within this time was for the app's container alone.
@@ -36,6 +37,21 @@ pub(crate) async fn stats<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, cl
     }
     let stat = sidecar.load.encode();
     reply(sidecar, x, client, 200, &stat, Kind::Typed("application/protobuf")).await
+}
+
+/// `/metrics` of the app's requests.
+pub(crate) async fn metrics<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C) -> After {
+    match &sidecar.metrics {
+        Some(metrics) if path(x) == b"/metrics" && matches!(x.req.method(), b"GET" | b"HEAD") => {
+            let text = metrics.text();
+            reply(sidecar, x, client, 200, text.as_bytes(), Kind::Typed(CONTENT_TYPE)).await
+        }
+        Some(_) if path(x) == b"/metrics" => {
+            x.res.push(b"allow", b"GET, HEAD");
+            reply(sidecar, x, client, 405, b"Method Not Allowed\n", Kind::Error).await
+        }
+        _ => reply(sidecar, x, client, 404, b"404 page not found\n", Kind::Error).await,
+    }
 }
 
 fn path(x: &Exchange) -> &[u8] {

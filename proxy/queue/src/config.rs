@@ -35,6 +35,12 @@ pub struct Config {
     pub detects_http2: bool,
     /// How the process logs.
     pub logging: Logging,
+    /// Where Prometheus asks, if it does.
+    pub metrics: Option<SocketAddr>,
+    /// The pod's name as metrics have it.
+    pub pod_name: String,
+    /// The service's name as metrics have it, where it is not Knative's.
+    pub service_name: String,
     /// Metrics, traces and the request log.
     pub observability: Observability,
     /// Where the certificate is, if there is one.
@@ -99,6 +105,8 @@ pub struct Logging {
 /// The ports that Knative's controller and autoscaler have in their code.
 const ADMIN: u16 = 8022;
 const STATS: u16 = 9090;
+/// serving: `UserQueueMetricsPort`.
+const METRICS: u16 = 9091;
 
 /// serving: `pkg/queue/constants.go`, `CertDirectory`.
 const CERTIFICATES: &str = "/var/lib/knative/certs";
@@ -143,12 +151,22 @@ impl Config {
             pod: env.required("SERVING_POD")?,
             pod_ip: env.required("SERVING_POD_IP")?,
         };
+        let address = env.address("FOREBAY_QUEUE_ADDRESS", Ipv6Addr::UNSPECIFIED.into())?;
+        let observability = Observability::read(&env.optional("OBSERVABILITY_CONFIG"))?;
+        let metrics = match observability.request_metrics.protocol.as_str() {
+            "prometheus" => {
+                let port = env.optional_port("METRICS_PROMETHEUS_PORT", METRICS)?;
+                Some(SocketAddr::new(env.address("METRICS_PROMETHEUS_HOST", address)?, port))
+            }
+            _ => None,
+        };
+        let pod_name = [env.optional("POD_NAME"), env.optional("HOSTNAME")];
         let seconds = |n: i64| Duration::from_secs(u64::try_from(n).unwrap_or_default());
         let optional = |n: i64| (n > 0).then(|| seconds(n));
         Ok(Self {
             identity,
             ports: Ports {
-                address: env.address("FOREBAY_QUEUE_ADDRESS", Ipv6Addr::UNSPECIFIED.into())?,
+                address,
                 main,
                 tls: tls_port,
                 admin: env.optional_port("FOREBAY_QUEUE_ADMIN_PORT", ADMIN)?,
@@ -166,7 +184,10 @@ impl Config {
                 .map_err(|why| Invalid::Json { name: "SERVING_READINESS_PROBE", why })?,
             detects_http2,
             logging,
-            observability: Observability::read(&env.optional("OBSERVABILITY_CONFIG"))?,
+            metrics,
+            pod_name: pod_name.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            service_name: env.optional("OTEL_SERVICE_NAME"),
+            observability,
             certificates: env.path("FOREBAY_QUEUE_CERTIFICATES", CERTIFICATES),
             certificates_every: CERTIFICATES_EVERY,
             tls: tls::read(&env),

@@ -31,6 +31,8 @@ pub(crate) enum Door {
     Admin,
     /// `/metrics` for the autoscaler.
     Stats,
+    /// `/metrics` for Prometheus.
+    Metrics,
 }
 
 /// The other end.
@@ -46,14 +48,14 @@ pub(crate) async fn serve(sidecar: &Rc<Sidecar>, door: Door, accepted: Accepted)
     let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let stream = match door {
         Door::Tls => secure::shake(sidecar, stream).await,
-        Door::Main | Door::Admin | Door::Stats => Some(Stream::Plain(stream)),
+        Door::Main | Door::Admin | Door::Stats | Door::Metrics => Some(Stream::Plain(stream)),
     };
     let Some(mut stream) = stream else { return };
     let secure = stream.tls().map(|tls| Rc::new(secure::about(tls)));
     let peer = Peer { from: From { remote, secure }, text: remote.ip().to_string().into() };
     let http2 = match door {
         Door::Main | Door::Tls => speaks_http2(sidecar, &mut stream).await,
-        Door::Admin | Door::Stats => Some(false),
+        Door::Admin | Door::Stats | Door::Metrics => Some(false),
     };
     match http2 {
         Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
@@ -105,6 +107,8 @@ async fn answer<C: Client>(
     clocks: &mut exchange::Clocks,
     client: &mut C,
 ) -> After {
+    // The room is another request's from before.
+    x.res.clear();
     if x.req.path() == b"*" && x.req.version != Version::H2 {
         // Go's server answers for itself what is asked of it as a whole.
         return exchange::reply(sidecar, x, client, 200, b"", exchange::Kind::Bare).await;
@@ -113,5 +117,6 @@ async fn answer<C: Client>(
         Door::Main | Door::Tls => exchange::run(sidecar, peer, x, clocks, client).await,
         Door::Admin => admin::drain(sidecar, x, client).await,
         Door::Stats => admin::stats(sidecar, x, client).await,
+        Door::Metrics => admin::metrics(sidecar, x, client).await,
     }
 }

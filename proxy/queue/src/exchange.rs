@@ -23,11 +23,14 @@ use forebay_net::Micros;
 
 use crate::conn::Peer;
 use crate::life;
+use crate::metrics::{Forwarded, Labels};
 use crate::request_log::Outcome;
 use crate::sidecar::Sidecar;
 
 use broken::Broken;
 pub(crate) use clocks::Clocks;
+use forward::Answered;
+pub(crate) use probes::is_probe;
 pub(crate) use quote::quote;
 pub(crate) use reply::{Kind, reply};
 
@@ -63,6 +66,10 @@ pub(crate) struct Exchange {
     status: u16,
     /// Bytes of body that were answered.
     sent: u64,
+    /// Bytes of body that came.
+    came: u64,
+    /// What metrics keep of it, where there are metrics.
+    labels: Option<Box<Labels>>,
 }
 
 /// Why a request did not get its response from the app.
@@ -80,6 +87,17 @@ enum Fault {
     App(Broken),
 }
 
+impl Fault {
+    /// Go's type of the error.
+    fn kind(&self) -> &'static str {
+        match self {
+            Fault::App(broken) => broken.kind(),
+            Fault::BadBody => "errors.errorString",
+            Fault::Late | Fault::Gone | Fault::QueueFull => "context.Canceled",
+        }
+    }
+}
+
 /// Serves one request whose head is in `x.req`, and logs it where that is asked for.
 pub(crate) async fn run<C: Client>(
     sidecar: &Rc<Sidecar>,
@@ -90,7 +108,39 @@ pub(crate) async fn run<C: Client>(
 ) -> After {
     let now = sidecar.clock.tick();
     // What Go's recorder says of an answer that nobody wrote.
-    (x.status, x.sent) = (200, 0);
+    (x.status, x.sent, x.came) = (200, 0, 0);
+    if sidecar.metrics.is_some() {
+        return Box::pin(measured(sidecar, peer, x, clocks, client, now)).await;
+    }
+    logged(sidecar, peer, x, clocks, client, now).await
+}
+
+/// Serves a request and counts it.
+async fn measured<C: Client>(
+    sidecar: &Rc<Sidecar>,
+    peer: &Peer,
+    x: &mut Exchange,
+    clocks: &mut Clocks,
+    client: &mut C,
+    now: Micros,
+) -> After {
+    let metrics = sidecar.metrics.as_ref().filter(|_| !is_probe(&x.req));
+    x.labels = metrics.map(|metrics| metrics.began(&x.req, peer.from.secure.is_some(), true, now.0));
+    let after = logged(sidecar, peer, x, clocks, client, now).await;
+    if let (Some(metrics), Some(labels)) = (metrics, x.labels.take()) {
+        metrics.served(&labels, x.status, sidecar.clock.tick().0, x.came, x.sent);
+    }
+    after
+}
+
+async fn logged<C: Client>(
+    sidecar: &Rc<Sidecar>,
+    peer: &Peer,
+    x: &mut Exchange,
+    clocks: &mut Clocks,
+    client: &mut C,
+    now: Micros,
+) -> After {
     let Some(log) = &sidecar.log else { return serve(sidecar, peer, x, clocks, client, now).await };
     let kept = log.keep(&x.req, x.asked.framing, !x.asked.keep_alive);
     let after = serve(sidecar, peer, x, clocks, client, now).await;
@@ -109,7 +159,6 @@ async fn serve<C: Client>(
     client: &mut C,
     now: Micros,
 ) -> After {
-    x.res.clear();
     match probes::of(&x.req) {
         Some(probes::Probe::Health) => return Box::pin(probes::health(sidecar, x, client)).await,
         Some(probes::Probe::Ingress) => return Box::pin(probes::ingress(sidecar, x, client)).await,
@@ -126,25 +175,44 @@ async fn serve<C: Client>(
         headers::host(&mut x.req);
     }
     let permit = if probe { Ok(None) } else { breaker::enter(sidecar, x, clocks, client).await };
+    let entered = sidecar.clock.now();
+    if let Some(metrics) = sidecar.metrics.as_ref().filter(|_| permit.is_ok()) {
+        metrics.entered(sidecar.depth());
+    }
+    let invoked = permit.is_ok();
     let answered = match permit {
         Ok(permit) => {
             headers::outgoing(x, peer, sidecar.config.app);
-            forward::until_answered(sidecar, x, clocks, client).await.map(|answered| (answered, permit))
+            let answered = forward::until_answered(sidecar, x, clocks, client).await;
+            if let (Some(metrics), Some(labels)) = (&sidecar.metrics, &x.labels) {
+                let outcome = match &answered {
+                    Ok(_) => Forwarded::Answered(x.res.status),
+                    Err(fault) => Forwarded::Failed(fault.kind()),
+                };
+                let took = sidecar.clock.tick().since(entered);
+                metrics.forwarded(labels, &outcome, took, answered.as_ref().map_or(0, Answered::uploaded));
+            }
+            answered.map(|answered| (answered, permit))
         }
         Err(fault) => Err(fault),
     };
-    match answered {
+    let after = match answered {
         Ok((mut answered, _permit)) if x.res.status == 101 => {
             counted.set_apart();
             Box::pin(tunnel::run(sidecar, x, clocks, client, &mut answered)).await
         }
         Ok((mut answered, _permit)) => {
             let after = relay::response(sidecar, x, clocks, client, &mut answered).await;
+            x.came = answered.uploaded();
             answered.give_back(sidecar);
             after
         }
         Err(fault) => Box::pin(fail(sidecar, x, client, fault)).await,
+    };
+    if let (true, Some(metrics), Some(labels)) = (invoked, &sidecar.metrics, &x.labels) {
+        metrics.invoked(labels, x.status, sidecar.clock.tick().since(entered));
     }
+    after
 }
 
 /// Answers in place of the app.

@@ -11,6 +11,7 @@ mod conn;
 mod exchange;
 mod life;
 mod load;
+mod metrics;
 mod readiness;
 mod request_log;
 mod server;

@@ -10,6 +10,7 @@ use forebay_http::h1::Framing;
 use forebay_http::{Head, Known, Version};
 
 use crate::config::{Config, Identity};
+use crate::exchange::is_probe;
 use crate::template::{Data, Template, Value};
 
 /// The log, where one is asked for.
@@ -140,14 +141,6 @@ impl RequestLog {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(&lines).and_then(|()| out.flush());
     }
-}
-
-/// serving: `netheader.IsProbe`.
-fn is_probe(req: &Head) -> bool {
-    let said = |known| req.known(known).is_some_and(|v| !v.is_empty());
-    req.known(Known::UserAgent).is_some_and(|v| v.starts_with(b"kube-probe/"))
-        || said(Known::KKubeletProbe)
-        || said(Known::KNetworkProbe)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -48,6 +48,7 @@ pub struct Addresses {
     pub tls: Option<SocketAddr>,
     pub admin: SocketAddr,
     pub stats: SocketAddr,
+    pub metrics: Option<SocketAddr>,
 }
 
 /// A queue-proxy that runs on this thread's [`LocalSet`](tokio::task::LocalSet).
@@ -70,6 +71,7 @@ impl QueueProxy {
         let main = bind("main", ports.address, ports.main)?;
         let admin = bind("admin", ports.address, ports.admin)?;
         let stats = bind("metrics", ports.address, ports.stats)?;
+        let metrics = config.metrics.map(|at| bind("user metrics", at.ip(), at.port())).transpose()?;
         let certificate = certificate(&config)?;
         let tls = certificate.as_ref().map(|_| bind("main tls", ports.address, ports.tls)).transpose()?;
         let addresses = Addresses {
@@ -77,6 +79,7 @@ impl QueueProxy {
             tls: tls.as_ref().map(Acceptor::local),
             admin: admin.local(),
             stats: stats.local(),
+            metrics: metrics.as_ref().map(Acceptor::local),
         };
         for what in config.observability.undone() {
             tracing::warn!("OBSERVABILITY_CONFIG: {what}: not supported yet; requests are served without it");
@@ -92,9 +95,10 @@ impl QueueProxy {
             info!("Starting tls server main {}", tls.local());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), Door::Tls, tls));
         }
-        for (name, door, acceptor) in
-            [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)]
-        {
+        let metrics = metrics.map(|metrics| ("user metrics", Door::Metrics, metrics));
+        let servers =
+            [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)];
+        for (name, door, acceptor) in servers.into_iter().chain(metrics) {
             info!("Starting http server {name} {}", acceptor.local());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), door, acceptor));
         }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::life::{InFlight, Quiet};
 use crate::load::Load;
+use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::request_log::RequestLog;
 
@@ -46,6 +47,7 @@ pub(crate) struct Sidecar {
     pub(crate) ready: Rc<Readiness>,
     pub(crate) certificate: Option<Rc<Certificate>>,
     pub(crate) log: Option<Rc<RequestLog>>,
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) quiet: Rc<Quiet>,
     pub(crate) drain: WorkerDrain,
     pub(crate) in_flight: Rc<InFlight>,
@@ -81,6 +83,7 @@ impl Sidecar {
             ready: Readiness::new(&config.probes, config.detects_http2, &buffers),
             certificate,
             log: RequestLog::new(&config).map(Rc::new),
+            metrics: config.metrics.map(|_| Metrics::new(&config)),
             quiet: Quiet::new(config.quiet, clock.clone()),
             drain: drain.worker(),
             in_flight: Rc::default(),
@@ -114,6 +117,11 @@ impl Sidecar {
                 self.buffers.trim();
             }
         }
+    }
+
+    /// Requests that run or wait; none where nobody counts them.
+    pub(crate) fn depth(&self) -> Option<u32> {
+        self.gate.as_ref().map(|gate| gate.in_flight() + gate.waiting())
     }
 
     pub(crate) fn lend_exchange(&self) -> Box<Exchange> {

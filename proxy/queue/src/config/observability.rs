@@ -41,7 +41,7 @@ pub struct Runtime {
 impl Observability {
     /// What is asked for and not done yet.
     pub(crate) fn undone(&self) -> impl Iterator<Item = &'static str> {
-        let exports = |export: &Export| !matches!(export.protocol.as_str(), "" | "none");
+        let exports = |export: &Export| !matches!(export.protocol.as_str(), "" | "none" | "prometheus");
         [
             (exports(&self.request_metrics), "requestMetrics"),
             (exports(&self.tracing), "tracing"),

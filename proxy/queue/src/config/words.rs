@@ -64,7 +64,7 @@ impl Words<'_> {
     }
 
     pub(super) fn address(&self, name: &'static str, default: IpAddr) -> Result<IpAddr, Invalid> {
-        let Some(value) = (self.0)(name) else { return Ok(default) };
+        let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) else { return Ok(default) };
         value.parse().map_err(|_| Invalid::Address { name, value })
     }
 }

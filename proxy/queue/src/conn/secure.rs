@@ -54,6 +54,8 @@ async fn shaken(sidecar: &Rc<Sidecar>, stream: TcpStream) -> Option<Stream> {
     let seen = stream.peek(&mut first).await.ok()?;
     if seen == first.len() && METHODS.contains(&&first) {
         let _ = stream.try_write(CLEAR);
+        // What is not read would turn the end into a reset, and the words with it.
+        let _ = stream.try_read(&mut [0; 4096]);
         return None;
     }
     // Whoever offers no protocol of ours is refused by the session itself, as by Go's.

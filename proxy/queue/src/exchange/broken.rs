@@ -29,6 +29,17 @@ pub(super) enum Broken {
 }
 
 impl Broken {
+    /// Go's type of the error, as metrics have it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Broken::Dial { .. } | Broken::Io { .. } => "net.OpError",
+            Broken::DialLate { .. } => "fmt.wrapError",
+            Broken::Eof | Broken::Switched { .. } => "errors.errorString",
+            Broken::Malformed(_) => "net/http.badStringError",
+            Broken::Http2(_) => "http2.StreamError",
+        }
+    }
+
     /// What a head that could not be read means.
     pub(super) fn head(error: HeadError, local: Option<SocketAddr>, app: SocketAddr, seen: &[u8]) -> Self {
         match error {

@@ -48,6 +48,11 @@ impl Answered {
         }
     }
 
+    /// Bytes of the request's body that went to the app.
+    pub(super) fn uploaded(&self) -> u64 {
+        self.upload.flow.bytes
+    }
+
     /// Breaks it off.
     pub(super) fn abort(&mut self) {
         if let Up::H2(stream) = &mut self.up {

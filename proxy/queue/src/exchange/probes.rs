@@ -28,6 +28,14 @@ pub(super) fn of(req: &Head) -> Option<Probe> {
     (req.known(Known::KNetworkProbe) == Some(b"probe")).then_some(Probe::Ingress)
 }
 
+/// Whether a request is nobody's for logs and metrics (serving: `netheader.IsProbe`).
+pub(crate) fn is_probe(req: &Head) -> bool {
+    let said = |known| req.known(known).is_some_and(|v| !v.is_empty());
+    req.known(Known::UserAgent).is_some_and(|v| v.starts_with(b"kube-probe/"))
+        || said(Known::KKubeletProbe)
+        || said(Known::KNetworkProbe)
+}
+
 const SHUTTING_DOWN: &[u8] = b"shutting down\n";
 
 pub(super) async fn health<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C) -> After {

@@ -1,0 +1,37 @@
+//! A histogram with bounds of its own. Knows no labels.
+
+/// Counts below bounds, and their sum.
+pub(super) struct Histogram {
+    pub(super) bounds: &'static [f64],
+    /// One for each bound and one for what is above them all.
+    counts: Box<[u64]>,
+    pub(super) sum: f64,
+}
+
+impl Histogram {
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
+        Self { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0 }
+    }
+
+    /// Counts one; a value on a bound is not above it.
+    pub(super) fn record(&mut self, value: f64) {
+        let at = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.counts.get_mut(at) {
+            *count += 1;
+        }
+        self.sum += value;
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Bounds with how many do not exceed them.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let sums = self.counts.iter().scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum)
+        });
+        self.bounds.iter().copied().zip(sums)
+    }
+}
