@@ -11,6 +11,7 @@ mod configuration;
 mod diff;
 mod follow;
 mod generation;
+mod ingresses;
 mod mapping;
 mod mark;
 mod record;
@@ -24,15 +25,17 @@ use std::time::SystemTime;
 
 pub use change::{Applied, Changes, Note, Outcome, RevisionChange, Severity};
 pub use config::Config;
-pub use snapshot::{Snapshot, Stored};
+pub use snapshot::Stored;
 pub use view::{ServiceView, TrafficView};
 
 use crate::api::{Kind, Revision, RevisionState, Service, Uid};
 use crate::field_error::{FieldError, Invalid};
+use crate::ingress::Ingress;
 use crate::key::{Key, RevisionKey};
 use crate::manifest::Object;
 use crate::translate::Words;
 use claims::Claims;
+use ingresses::Ingresses;
 use record::{ConfigurationRecord, MappingRecord, RevisionRecord, RouteRecord};
 
 /// All objects. See the module.
@@ -47,8 +50,9 @@ pub struct World {
     services: BTreeMap<Key, Box<Service>>,
     configurations: BTreeMap<Key, Box<ConfigurationRecord>>,
     routes: BTreeMap<Key, Box<RouteRecord>>,
-    revisions: BTreeMap<RevisionKey, RevisionRecord>,
+    revisions: BTreeMap<RevisionKey, Box<RevisionRecord>>,
     mappings: BTreeMap<Key, Box<MappingRecord>>,
+    ingresses: Ingresses,
     /// Routes by the revision they name, and by the configuration they name if it has another name than theirs.
     followers: BTreeMap<(Kind, Key), BTreeSet<Arc<str>>>,
     claims: Claims,
@@ -78,6 +82,7 @@ impl World {
             routes: BTreeMap::new(),
             revisions: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            ingresses: Ingresses::default(),
             followers: BTreeMap::new(),
             claims: Claims::default(),
             timers: BTreeSet::new(),
@@ -172,10 +177,7 @@ impl World {
             None => RevisionChange { key, revision: None, reachable: false, state: RevisionState::Starting },
         });
         let ingresses = changed.ingresses.into_iter().map(|(kind, key)| {
-            let ingress = match kind {
-                Kind::DomainMapping => self.mappings.get(&key).and_then(|record| record.ingress.clone()),
-                _ => self.routes.get(&key).and_then(|record| record.ingress.clone()),
-            };
+            let ingress = self.ingress(kind, &key);
             (key, ingress)
         });
         Changes {
@@ -184,6 +186,16 @@ impl World {
             touched: changed.touched.into_iter().collect(),
             notes: changed.notes,
         }
+    }
+
+    /// The KIngress that stands for a Route or a DomainMapping.
+    pub fn ingress(&self, kind: Kind, key: &Key) -> Option<Ingress> {
+        let kept = match kind {
+            Kind::Route => self.routes.get(key)?.ingress.as_ref(),
+            Kind::DomainMapping => self.mappings.get(key)?.ingress.as_ref(),
+            Kind::Service | Kind::Configuration | Kind::Revision => None,
+        };
+        self.ingresses.get(kept?)
     }
 
     /// Every Revision with its state, by name.

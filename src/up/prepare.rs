@@ -94,8 +94,12 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
         rollout_duration: options.limits.rollout_duration,
         ..world::Config::default()
     };
-    let records = journal.load()?;
-    let (control, restored) = Control::restore(config, settings, store.clone(), &records, SystemTime::now());
+    let mut unread = None;
+    let records = journal.load()?.map_while(|record| record.map_err(|error| unread = Some(error)).ok());
+    let (control, restored) = Control::restore(config, settings, store.clone(), records, SystemTime::now());
+    if let Some(error) = unread {
+        return Err(error.into());
+    }
 
     let mut local = forebay_local::Options::new(lock.path());
     local.images = options.images.iter().map(|i| (i.image.clone(), i.command.clone())).collect();

@@ -29,7 +29,7 @@ pub struct Changes {
     /// Revisions to run: new, changed in reachability, or (`None`) deleted.
     pub revisions: Vec<RevisionChange>,
     /// KIngresses, new, changed or (`None`) deleted. Those of Routes and of DomainMappings never share a key.
-    pub ingresses: Vec<(Key, Option<Arc<Ingress>>)>,
+    pub ingresses: Vec<(Key, Option<Ingress>)>,
     /// Objects whose stored form or status changed: for the state directory and the screen.
     pub touched: Vec<(Kind, Key)>,
     /// What people should be told, in order.

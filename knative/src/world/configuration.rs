@@ -45,7 +45,7 @@ impl World {
             record.revisions.push(Arc::clone(&revision.name));
             let object = Arc::new(object);
             let fresh = RevisionRecord { object, state: RevisionState::Starting, since: now, holders: 0 };
-            self.revisions.insert(revision.clone(), fresh);
+            self.revisions.insert(revision.clone(), Box::new(fresh));
             self.changed.revisions.insert(revision.clone());
             self.touch(Kind::Revision, &Key { namespace: revision.namespace, name: revision.name });
         }
@@ -94,7 +94,9 @@ impl World {
     }
 
     pub(super) fn revision(&self, namespace: &Arc<str>, name: &Arc<str>) -> Option<&RevisionRecord> {
-        self.revisions.get(&RevisionKey { namespace: Arc::clone(namespace), name: Arc::clone(name) })
+        self.revisions
+            .get(&RevisionKey { namespace: Arc::clone(namespace), name: Arc::clone(name) })
+            .map(|record| &**record)
     }
 
     /// A revision's readiness changed.

@@ -46,14 +46,13 @@ impl World {
         let is_good = (claimed == Verdict::True, found) == (true, true);
         let ingress = is_good.then(|| {
             let annotations = &record.object.metadata.annotations;
-            Arc::new(translate::mapping(key, annotations, &target.name, &self.config, &self.words))
+            translate::mapping(key, annotations, &target.name, &self.config, &self.words)
         });
         let Some(record) = self.mappings.get_mut(key) else { return };
         let why = claimed.why().or(resolved.why()).map(|why| why.message.to_string());
         let told = record.claimed.set(claimed, now) | record.resolved.set(resolved, now);
         // As with Routes, what worked goes on until there is something better.
-        if ingress.is_some() && record.ingress != ingress {
-            record.ingress = ingress;
+        if ingress.is_some_and(|ingress| self.ingresses.replace(&mut record.ingress, &ingress)) {
             self.changed.ingresses.insert((Kind::DomainMapping, key.clone()));
         }
         if told {

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::ingresses::Kept;
 use super::mark::Mark;
 use crate::api::{Configuration, DomainMapping, Revision, RevisionState, Route, RouteOwner};
-use crate::ingress::Ingress;
 use crate::rollout::Rollouts;
 use crate::traffic::Served;
 
@@ -36,7 +36,8 @@ pub(super) struct RouteRecord {
     #[serde(skip)]
     pub(super) holds: Box<[Arc<str>]>,
     /// The last good one.
-    pub(super) ingress: Option<Arc<Ingress>>,
+    #[serde(skip)]
+    pub(super) ingress: Option<Kept>,
     /// Only while one is under way.
     pub(super) rollouts: Option<Box<Rollouts>>,
     /// `AllTrafficAssigned`.
@@ -87,7 +88,8 @@ pub(super) struct RevisionRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct MappingRecord {
     pub(super) object: DomainMapping,
-    pub(super) ingress: Option<Arc<Ingress>>,
+    #[serde(skip)]
+    pub(super) ingress: Option<Kept>,
     /// `DomainClaimed`.
     pub(super) claimed: Mark,
     /// `ReferenceResolved`.

@@ -132,8 +132,7 @@ impl World {
         record.rollouts = (!is_done).then(|| Box::new(rollouts));
         let moved = record.served != served;
         record.served = served;
-        let is_new = record.ingress.as_deref() != Some(&ingress);
-        record.ingress = Some(Arc::new(ingress));
+        let is_new = self.ingresses.replace(&mut record.ingress, &ingress);
         if is_new {
             self.changed.ingresses.insert((Kind::Route, key.clone()));
         }

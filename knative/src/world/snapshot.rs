@@ -9,15 +9,8 @@ use super::mark::Verdict;
 use super::record::{ConfigurationRecord, MappingRecord, RevisionRecord, RouteRecord};
 use super::{Config, World};
 use crate::api::{Kind, ObjectMeta, RevisionState, Service};
+use crate::ingress::Ingress;
 use crate::key::{Key, RevisionKey};
-
-/// Everything a state directory holds. Written and read with serde.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// The last resource version given out.
-    pub version: u64,
-    pub objects: Vec<Stored>,
-}
 
 /// One object with what is known of it. Opaque: written and read with serde.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,14 +20,22 @@ pub struct Stored(Record);
 enum Record {
     Service(Box<Service>),
     Configuration(Box<ConfigurationRecord>),
-    Route(Box<RouteRecord>),
-    Revision(RevisionRecord),
-    DomainMapping(Box<MappingRecord>),
+    Route(Served<RouteRecord>),
+    Revision(Box<RevisionRecord>),
+    DomainMapping(Served<MappingRecord>),
+}
+
+/// A record with the KIngress that stands for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Served<R> {
+    #[serde(flatten)]
+    record: Box<R>,
+    ingress: Option<Ingress>,
 }
 
 impl World {
-    /// Everything. Costs what there is; [`World::stored`] is for what changed.
-    pub fn snapshot(&self) -> Snapshot {
+    /// Every object. Costs what there is; [`World::stored`] is for what changed.
+    pub fn snapshot(&self) -> Vec<Stored> {
         let services = self.services.keys().map(|key| (Kind::Service, key.clone()));
         let configurations = self.configurations.keys().map(|key| (Kind::Configuration, key.clone()));
         let routes = self.routes.keys().map(|key| (Kind::Route, key.clone()));
@@ -43,10 +44,7 @@ impl World {
             (Kind::Revision, Key { namespace: Arc::clone(&key.namespace), name: Arc::clone(&key.name) })
         });
         let all = services.chain(configurations).chain(routes).chain(revisions).chain(mappings);
-        Snapshot {
-            version: self.version,
-            objects: all.filter_map(|(kind, key)| self.stored(kind, &key)).collect(),
-        }
+        all.filter_map(|(kind, key)| self.stored(kind, &key)).collect()
     }
 
     /// One object as it is to be written down; none if it is gone. [`super::Changes::touched`] tells which to write.
@@ -54,19 +52,26 @@ impl World {
         let record = match kind {
             Kind::Service => Record::Service(self.services.get(key)?.clone()),
             Kind::Configuration => Record::Configuration(self.configurations.get(key)?.clone()),
-            Kind::Route => Record::Route(self.routes.get(key)?.clone()),
-            Kind::Revision => Record::Revision(self.revision(&key.namespace, &key.name)?.clone()),
-            Kind::DomainMapping => Record::DomainMapping(self.mappings.get(key)?.clone()),
+            Kind::Route => {
+                let record = self.routes.get(key)?.clone();
+                Record::Route(Served { record, ingress: self.ingress(kind, key) })
+            }
+            Kind::Revision => Record::Revision(self.revisions.get(&key.clone().into_revision())?.clone()),
+            Kind::DomainMapping => {
+                let record = self.mappings.get(key)?.clone();
+                Record::DomainMapping(Served { record, ingress: self.ingress(kind, key) })
+            }
         };
         Some(Stored(record))
     }
 
     /// A world as it was. Everything in it is in the first [`World::take_changes`]. What was ready is ready; what was
     /// starting or had failed starts anew. Objects whose owner is not there are left out.
-    pub fn restore(config: Config, snapshot: Snapshot, now: SystemTime) -> Self {
+    ///
+    /// The last resource version given out is the greatest that any of them has.
+    pub fn restore(config: Config, objects: impl IntoIterator<Item = Stored>, now: SystemTime) -> Self {
         let mut world = Self::new(config);
-        world.version = snapshot.version;
-        for Stored(record) in snapshot.objects {
+        for Stored(record) in objects {
             world.put_back(record);
         }
         world.drop_orphans();
@@ -96,12 +101,14 @@ impl World {
                 let key = self.keep(&mut record.object.metadata);
                 self.configurations.insert(key, record);
             }
-            Record::Route(mut record) => {
+            Record::Route(Served { mut record, ingress }) => {
                 let key = self.keep(&mut record.object.metadata);
+                ingress.iter().for_each(|ingress| _ = self.ingresses.replace(&mut record.ingress, ingress));
                 self.routes.insert(key, record);
             }
-            Record::DomainMapping(mut record) => {
+            Record::DomainMapping(Served { mut record, ingress }) => {
                 let key = self.keep(&mut record.object.metadata);
+                ingress.iter().for_each(|ingress| _ = self.ingresses.replace(&mut record.ingress, ingress));
                 self.mappings.insert(key, record);
             }
             Record::Revision(mut record) => {

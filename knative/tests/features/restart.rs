@@ -60,9 +60,9 @@ fn a_directory_that_lost_a_part_is_no_disaster() {
     stage.ready("s-00001");
     stage.ready("t-00001");
     let whole = stage.world.snapshot();
-    for lost in 0..whole.objects.len() {
+    for lost in 0..whole.len() {
         let mut snapshot = whole.clone();
-        snapshot.objects.remove(lost);
+        snapshot.remove(lost);
         stage.restart_from(snapshot);
         stage.apply(&service("s", "i:1", ""));
         stage.apply(&service("t", "i:1", ""));
@@ -79,8 +79,8 @@ fn two_written_worlds_are_equal() {
     stage.apply(&service("s", "i:1", "  traffic: [{percent: 100, tag: t}]\n"));
     stage.ready("s-00001");
     stage.apply("apiVersion: serving.knative.dev/v1beta1\nkind: DomainMapping\nmetadata: {name: www.example.com}\nspec: {ref: {kind: Service, name: s, apiVersion: serving.knative.dev/v1}}\n");
-    let first = serde_json::to_string(&stage.world.snapshot().objects).unwrap();
+    let first = serde_json::to_string(&stage.world.snapshot()).unwrap();
     stage.restart();
-    assert_eq!(serde_json::to_string(&stage.world.snapshot().objects).unwrap(), first);
+    assert_eq!(serde_json::to_string(&stage.world.snapshot()).unwrap(), first);
     assert_eq!(stage.splits("www.example.com"), "s 100");
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use forebay_knative::api::{Condition, Kind, RevisionState, Status};
 use forebay_knative::ingress::{Ingress, IngressRule};
 use forebay_knative::manifest;
-use forebay_knative::world::{Config, Outcome, Snapshot};
+use forebay_knative::world::{Config, Outcome, Stored};
 use forebay_knative::{Changes, Invalid, Key, RevisionKey, World};
 
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) now: SystemTime,
     /// KIngresses as told by changes, by `namespace/name`.
-    pub(crate) ingresses: BTreeMap<String, std::sync::Arc<Ingress>>,
+    pub(crate) ingresses: BTreeMap<String, Ingress>,
     pub(crate) revisions: BTreeMap<String, bool>,
 }
 
@@ -111,9 +111,10 @@ impl Stage {
         self.restart_from(self.world.snapshot());
     }
 
-    pub(crate) fn restart_from(&mut self, snapshot: Snapshot) {
-        let text = serde_json::to_string(&snapshot).unwrap();
-        self.world = World::restore(Config::default(), serde_json::from_str(&text).unwrap(), self.now);
+    pub(crate) fn restart_from(&mut self, objects: Vec<Stored>) {
+        let text = serde_json::to_string(&objects).unwrap();
+        let objects: Vec<Stored> = serde_json::from_str(&text).unwrap();
+        self.world = World::restore(Config::default(), objects, self.now);
         self.ingresses.clear();
         self.revisions.clear();
         self.changes();

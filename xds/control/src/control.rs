@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use forebay_knative::api::{Kind, Revision, RevisionState};
-use forebay_knative::ingress::Ingress;
 use forebay_knative::manifest::{self, Document};
 use forebay_knative::world::{Config, Outcome, RevisionChange, World};
 use forebay_knative::{Key, RevisionKey};
@@ -31,12 +30,13 @@ pub struct Control {
     store: Store,
     settings: Settings,
     declared: Declared,
-    /// KIngresses that stand, with the names of the virtual hosts they made.
+    /// KIngresses that stand.
     placed: HashMap<Key, Placed>,
     /// Routes that DomainMappings lead to, with those.
     mapped: HashMap<Key, BTreeSet<Key>>,
     /// Revisions whose cluster is in the store.
     revisions: HashMap<RevisionKey, Known>,
+    folders: Folders,
     /// What sources saw and was not carried out yet.
     pending: VecDeque<Step>,
     /// The file that those steps are from.
@@ -46,9 +46,28 @@ pub struct Control {
 /// Steps carried out at once: some milliseconds.
 const PART: usize = 16;
 
+/// What a KIngress came to.
+#[derive(Default)]
 struct Placed {
-    ingress: Arc<Ingress>,
+    /// Of a DomainMapping's, the Route that it leads to.
+    leads_to: Option<Box<Key>>,
+    /// The names of the virtual hosts it made.
     hosts: Box<[Box<str>]>,
+}
+
+/// Folders of manifests: few, and each is named by every revision that came from it.
+#[derive(Default)]
+struct Folders(BTreeSet<Arc<Path>>);
+
+impl Folders {
+    fn one(&mut self, folder: &Path) -> Arc<Path> {
+        if let Some(known) = self.0.get(folder) {
+            return known.clone();
+        }
+        let folder: Arc<Path> = folder.into();
+        self.0.insert(folder.clone());
+        folder
+    }
 }
 
 struct Known {
@@ -68,11 +87,12 @@ impl Control {
         config: Config,
         settings: Settings,
         store: Store,
-        records: &[Record],
+        records: impl IntoIterator<Item = Record>,
         now: SystemTime,
     ) -> (Self, Work) {
-        let saved = saved::read(records);
-        let mut control = Self::around(World::restore(config, saved.snapshot, now), settings, store);
+        let mut saved = saved::Others::default();
+        let objects = records.into_iter().filter_map(|record| saved.take(&record));
+        let mut control = Self::around(World::restore(config, objects, now), settings, store);
         let roots: Vec<_> = control.world.roots().map(|(kind, key)| (kind, key.clone())).collect();
         let mut prints = saved.prints;
         for id in roots {
@@ -98,6 +118,7 @@ impl Control {
             placed: HashMap::new(),
             mapped: HashMap::new(),
             revisions: HashMap::new(),
+            folders: Folders::default(),
             pending: VecDeque::new(),
             text: None,
         }
@@ -293,7 +314,7 @@ impl Control {
                     self.place_revision(change, homes, batch);
                 }
                 for (key, ingress) in changes.ingresses {
-                    self.place_ingress(key, ingress, batch);
+                    self.place_ingress(key, ingress.as_ref(), batch);
                 }
                 for change in &changes.revisions {
                     self.remove_revision(change, batch);

@@ -32,22 +32,25 @@ pub(crate) struct Declared {
     objects: HashMap<Id, Object>,
     /// By file, the objects it declares, its own or not.
     files: BTreeMap<Arc<Path>, BTreeSet<Id>>,
+    /// The documents of files that came too late for an object, in the order the files came.
+    shadows: HashMap<Id, Vec<Shadow>>,
 }
+
+/// What a file that came too late says of an object.
+type Shadow = (Arc<Path>, Vec<Document>);
 
 #[derive(Debug, Default)]
 struct Object {
     /// Whose it is. `None`: known from before a restart, and not yet seen again.
     file: Option<Arc<Path>>,
     /// What the file's documents of it were when they were last applied, in order.
-    prints: Vec<u64>,
-    /// The documents of files that came too late, in the order the files came.
-    shadows: Vec<(Arc<Path>, Vec<Document>)>,
+    prints: Box<[u64]>,
 }
 
 impl Declared {
     /// An object is known from before a restart, together with what was last applied.
     pub(crate) fn restore(&mut self, id: Id, prints: Vec<u64>) {
-        self.objects.entry(id).or_default().prints = prints;
+        self.objects.entry(id).or_default().prints = prints.into();
     }
 
     /// A file declares these, and nothing else.
@@ -107,7 +110,7 @@ impl Declared {
     /// What a file said of an object was refused: it is to be applied again whenever the file is seen.
     pub(crate) fn refused(&mut self, id: &Id) {
         if let Some(object) = self.objects.get_mut(id) {
-            object.prints.clear();
+            object.prints = Box::default();
         }
     }
 
@@ -126,19 +129,19 @@ impl Declared {
         match &object.file {
             Some(owner) if owner != path => {
                 let owner = owner.clone();
-                let known = object.shadows.iter_mut().find(|(file, _)| file == path);
-                match known {
+                let shadows = self.shadows.entry(id.clone()).or_default();
+                match shadows.iter_mut().find(|(file, _)| file == path) {
                     Some((_, shadow)) => {
                         *shadow = documents.to_vec();
                         return Claim::Taken(owner, false);
                     }
-                    None => object.shadows.push((path.clone(), documents.to_vec())),
+                    None => shadows.push((path.clone(), documents.to_vec())),
                 }
                 return Claim::Taken(owner, true);
             }
             _ => object.file = Some(path.clone()),
         }
-        let prints: Vec<u64> = documents.iter().map(|document| document.object.print()).collect();
+        let prints: Box<[u64]> = documents.iter().map(|document| document.object.print()).collect();
         let same = object.prints.iter().zip(&prints).take_while(|(a, b)| a == b).count();
         let first = match object.prints == prints {
             true => prints.len(),
@@ -152,15 +155,24 @@ impl Declared {
     /// A file declares an object no longer: the next file that does has it, or it is deleted.
     fn leave(&mut self, path: &Arc<Path>, id: &Id) -> Vec<Step> {
         let Some(object) = self.objects.get_mut(id) else { return Vec::new() };
+        let shadows = self.shadows.get_mut(id);
         if object.file.as_ref() != Some(path) {
-            object.shadows.retain(|(file, _)| file != path);
+            if let Some(shadows) = shadows {
+                shadows.retain(|(file, _)| file != path);
+                if shadows.is_empty() {
+                    self.shadows.remove(id);
+                }
+            }
             return Vec::new();
         }
-        if object.shadows.is_empty() {
+        let Some(shadows) = shadows else {
             self.objects.remove(id);
             return vec![Step::Delete(id.clone())];
+        };
+        let (heir, documents) = shadows.remove(0);
+        if shadows.is_empty() {
+            self.shadows.remove(id);
         }
-        let (heir, documents) = object.shadows.remove(0);
         object.prints = documents.iter().map(|document| document.object.print()).collect();
         object.file = Some(heir.clone());
         documents.into_iter().map(|document| Step::Apply(heir.clone(), Box::new(document))).collect()

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What is known of one object.
@@ -87,18 +88,16 @@ impl Journal {
         }
     }
 
-    /// Every record, in order of their names.
+    /// Every record, in order of their names. One is in memory at a time.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn load(&mut self) -> Result<Vec<Record>, StateError> {
-        let text = self.read().map_err(|error| self.failed(error))?;
-        let records: Vec<Record> = last_lines(&text)
-            .into_iter()
-            .map(|(name, bytes)| Record { name: name.to_owned(), bytes: Some(bytes.into()) })
-            .collect();
-        self.tidy = HEADER.len() as u64 + records.iter().map(size).sum::<u64>();
-        Ok(records)
+    pub fn load(&mut self) -> Result<impl Iterator<Item = Result<Record, StateError>>, StateError> {
+        let last = self.last_lines().map_err(|error| self.failed(error))?;
+        self.tidy = HEADER.len() as u64 + last.values().map(|line| line.length as u64).sum::<u64>();
+        Ok(last.into_values().map(|line| {
+            self.line(&line).and_then(|bytes| record(&bytes)).map_err(|error| self.failed(error))
+        }))
     }
 
     /// Appends what changed: all of it or, on an error, nothing.
@@ -121,14 +120,11 @@ impl Journal {
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
-        let text = self.read()?;
         let beside = self.path.with_extension("new");
         let mut fresh = io::BufWriter::new(File::create(&beside)?);
         fresh.write_all(HEADER)?;
-        for (name, bytes) in last_lines(&text) {
-            for part in [name.as_bytes(), b" ", bytes.as_bytes(), b"\n"] {
-                fresh.write_all(part)?;
-            }
+        for line in self.last_lines()?.values() {
+            fresh.write_all(&self.line(line)?)?;
         }
         fresh.into_inner().map_err(io::IntoInnerError::into_error)?;
         std::fs::rename(&beside, &self.path)?;
@@ -137,11 +133,32 @@ impl Journal {
         Ok(())
     }
 
-    fn read(&mut self) -> io::Result<String> {
-        self.file.seek(SeekFrom::Start(HEADER.len() as u64))?;
-        let mut text = String::new();
-        self.file.read_to_string(&mut text)?;
-        Ok(text)
+    /// By name, where its last line is; those that went are not among them. Reads the file, and keeps none of it: with
+    /// thousands of objects it is megabytes.
+    fn last_lines(&self) -> io::Result<BTreeMap<Box<[u8]>, Place>> {
+        let mut last = BTreeMap::new();
+        let mut file = BufReader::new(&self.file);
+        file.seek(SeekFrom::Start(HEADER.len() as u64))?;
+        let (mut at, mut line) = (HEADER.len() as u64, Vec::new());
+        loop {
+            line.clear();
+            let length = file.read_until(b'\n', &mut line)?;
+            if length == 0 {
+                return Ok(last);
+            }
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            match text.iter().position(|byte| *byte == b' ') {
+                Some(end) => drop(last.insert(text[..end].into(), Place { at, length })),
+                None => drop(last.remove(text)),
+            }
+            at += length as u64;
+        }
+    }
+
+    fn line(&self, place: &Place) -> io::Result<Vec<u8>> {
+        let mut line = vec![0; place.length];
+        self.file.read_exact_at(&mut line, place.at)?;
+        Ok(line)
     }
 
     fn failed(&self, error: io::Error) -> StateError {
@@ -176,16 +193,20 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, length))
 }
 
-/// By name, what its last line says; those that went are not among them.
-fn last_lines(text: &str) -> BTreeMap<&str, &str> {
-    let mut last = BTreeMap::new();
-    for line in text.lines() {
-        match line.split_once(' ') {
-            Some((name, bytes)) => drop(last.insert(name, bytes)),
-            None => drop(last.remove(line)),
-        }
-    }
-    last
+/// A line of the file.
+struct Place {
+    at: u64,
+    /// Its end included.
+    length: usize,
+}
+
+/// The record of a line.
+fn record(line: &[u8]) -> io::Result<Record> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut parts = line.splitn(2, |byte| *byte == b' ');
+    let name = parts.next().unwrap_or_default().to_vec();
+    let name = String::from_utf8(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(Record { name, bytes: parts.next().map(Into::into) })
 }
 
 fn line(record: &Record, out: &mut Vec<u8>) {

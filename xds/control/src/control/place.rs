@@ -22,15 +22,16 @@ impl Control {
         batch: &mut Batch<'_>,
     ) {
         let Some(revision) = &change.revision else { return };
-        let known = self.revisions.get_mut(&change.key);
-        let is_new = known.is_none();
-        match known {
+        let is_new = !self.revisions.contains_key(&change.key);
+        match self.revisions.get_mut(&change.key) {
             // Its state or reachability changed, which no proxy is told.
             Some(known) if Arc::ptr_eq(&known.revision, revision) => return,
             Some(known) => known.revision = revision.clone(),
             None => {
-                let home =
-                    homes.get(&change.key).cloned().unwrap_or_else(|| self.home_of(&change.key, revision));
+                let home = match homes.get(&change.key) {
+                    Some(home) => home.clone(),
+                    None => self.home_of(&change.key, revision),
+                };
                 self.revisions.insert(change.key.clone(), Known { revision: revision.clone(), home });
             }
         }
@@ -52,49 +53,42 @@ impl Control {
         batch.remove(type_url::ENDPOINTS, &name);
     }
 
-    pub(super) fn place_ingress(&mut self, key: Key, ingress: Option<Arc<Ingress>>, batch: &mut Batch<'_>) {
-        let before = self.placed.get(&key).map(|placed| placed.ingress.clone());
-        if let Some(route) = before.as_ref().and_then(|before| mapping_of(before)) {
+    pub(super) fn place_ingress(&mut self, key: Key, ingress: Option<&Ingress>, batch: &mut Batch<'_>) {
+        let Placed { leads_to, hosts } = self.placed.remove(&key).unwrap_or_default();
+        if let Some(route) = leads_to {
             self.unmap(&route, &key);
         }
         match ingress {
             Some(ingress) => {
-                if let Some(route) = mapping_of(&ingress) {
-                    self.mapped.entry(route).or_default().insert(key.clone());
+                let leads_to = mapping_of(ingress).map(Box::new);
+                if let Some(route) = &leads_to {
+                    self.mapped.entry((**route).clone()).or_default().insert(key.clone());
                 }
-                let hosts = self.placed.remove(&key).map(|placed| placed.hosts).unwrap_or_default();
-                self.placed.insert(key.clone(), Placed { ingress, hosts });
-                self.write_hosts(&key, batch);
+                self.placed.insert(key.clone(), Placed { leads_to, hosts });
+                self.write_hosts(&key, ingress, batch);
             }
-            None => {
-                let hosts = self.placed.remove(&key).map(|placed| placed.hosts).unwrap_or_default();
-                for host in &hosts {
-                    batch.remove(type_url::VIRTUAL_HOST, host);
-                }
-            }
+            None => hosts.iter().for_each(|host| _ = batch.remove(type_url::VIRTUAL_HOST, host)),
         }
         // What leads here through a domain of its own changes with it.
         for mapping in self.mapped.get(&key).cloned().unwrap_or_default() {
-            self.write_hosts(&mapping, batch);
+            if let Some(ingress) = self.world.ingress(Kind::DomainMapping, &mapping) {
+                self.write_hosts(&mapping, &ingress, batch);
+            }
         }
     }
 
-    fn write_hosts(&mut self, key: &Key, batch: &mut Batch<'_>) {
-        let Some(placed) = self.placed.get(key) else { return };
-        let hosts = match mapping_of(&placed.ingress) {
-            None => translate::virtual_hosts(&placed.ingress),
+    fn write_hosts(&mut self, key: &Key, ingress: &Ingress, batch: &mut Batch<'_>) {
+        let Some(placed) = self.placed.get_mut(key) else { return };
+        let hosts = match &placed.leads_to {
+            None => translate::virtual_hosts(ingress),
             Some(route) => {
-                let target = self.placed.get(&route);
-                target
-                    .and_then(|target| translate::mapped_host(&placed.ingress, &target.ingress))
-                    .into_iter()
-                    .collect()
+                let target = self.world.ingress(Kind::Route, route);
+                target.and_then(|target| translate::mapped_host(ingress, &target)).into_iter().collect()
             }
         };
         for host in &hosts {
             batch.set(type_url::VIRTUAL_HOST, &host.name, host);
         }
-        let Some(placed) = self.placed.get_mut(key) else { return };
         // Copied: collecting the messages' own names would keep the allocation that the messages were in.
         let names: Box<[Box<str>]> = hosts.iter().map(|host| host.name.as_str().into()).collect();
         for gone in placed.hosts.iter().filter(|name| !names.contains(name)) {
@@ -112,13 +106,14 @@ impl Control {
         }
     }
 
-    /// The folder of the file that a revision's Service or Configuration stands in.
-    fn home_of(&self, key: &RevisionKey, revision: &Revision) -> Arc<Path> {
+    /// The folder of the file that a revision's Service or Configuration stands in. One text for all of a folder.
+    fn home_of(&mut self, key: &RevisionKey, revision: &Revision) -> Arc<Path> {
         let owner = Key::new(key.namespace.clone(), revision.configuration.clone());
         let file = [Kind::Service, Kind::Configuration]
             .into_iter()
             .find_map(|kind| self.declared.file_of(&(kind, owner.clone())));
-        file.and_then(|file| file.parent()).map_or_else(|| Path::new(".").into(), Into::into)
+        let folder = file.and_then(|file| file.parent()).unwrap_or(Path::new("."));
+        self.folders.one(folder)
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use forebay_knative::api::Kind;
-use forebay_knative::world::{Snapshot, Stored};
+use forebay_knative::world::Stored;
 use forebay_knative::{Key, RevisionKey};
 use serde::{Deserialize, Serialize};
 
-use super::Control;
+use super::{Control, Folders};
 use crate::declared::Id;
 use crate::state::Record;
 
@@ -27,38 +27,33 @@ struct Saved {
     home: Option<PathBuf>,
 }
 
-/// What the records of a state directory come to.
+/// What the records of a state directory say besides the objects.
 #[derive(Default)]
-pub(super) struct World {
-    pub(super) snapshot: Snapshot,
+pub(super) struct Others {
     pub(super) prints: HashMap<Id, Vec<u64>>,
     pub(super) homes: HashMap<RevisionKey, Arc<Path>>,
+    folders: Folders,
     /// Records that could not be read.
     pub(super) problems: Vec<String>,
 }
 
-/// Reads records back. The last resource version given out is the greatest that any object has.
-pub(super) fn read(records: &[Record]) -> World {
-    let mut world = World::default();
-    for record in records {
-        let Some(bytes) = &record.bytes else { continue };
-        match serde_json::from_slice::<Saved>(bytes) {
-            Ok(saved) => world.add(saved),
-            Err(error) => world.problems.push(format!("state of {} is lost: {error}", record.name)),
-        }
-    }
-    world
-}
-
-impl World {
-    fn add(&mut self, saved: Saved) {
-        let Saved { kind, key, object, prints, home } = saved;
-        self.snapshot.objects.push(object);
-        if let Some(home) = home {
-            self.homes.insert(key.clone().into_revision(), home.into());
-        }
-        if !prints.is_empty() {
-            self.prints.insert((kind, key), prints);
+impl Others {
+    /// The object of a record; what else it says is kept here.
+    pub(super) fn take(&mut self, record: &Record) -> Option<Stored> {
+        match serde_json::from_slice(record.bytes.as_deref()?) {
+            Ok(Saved { kind, key, object, prints, home }) => {
+                if let Some(home) = home {
+                    self.homes.insert(key.clone().into_revision(), self.folders.one(&home));
+                }
+                if !prints.is_empty() {
+                    self.prints.insert((kind, key), prints);
+                }
+                Some(object)
+            }
+            Err(error) => {
+                self.problems.push(format!("state of {} is lost: {error}", record.name));
+                None
+            }
         }
     }
 }

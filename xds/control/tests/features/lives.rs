@@ -81,7 +81,7 @@ fn a_restart_knows_what_was() {
     let records = machine.control.save();
 
     let settings = Settings::new(vec!["127.0.0.1:8080".parse().unwrap()]);
-    let (control, work) = Control::restore(Config::default(), settings, Store::new(), &records, machine.now);
+    let (control, work) = Control::restore(Config::default(), settings, Store::new(), records, machine.now);
     let mut again = Machine { control, now: machine.now, lines: Vec::new() };
     let work = again.told(work);
     assert!(again.lines.is_empty(), "{:?}", again.lines);
