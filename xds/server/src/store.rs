@@ -1,7 +1,7 @@
 //! The resources, shared between whoever writes them and the streams. Knows nothing of gRPC.
 //!
 //! A resource is encoded and hashed once, when it is written. A write of the same content is no change. One lock guards
-//! everything: it is held for a write, or for the making of one response of at most 64 KiB, and never across an await.
+//! everything: it is held for a write, or for the making of one response of some 16 KiB, and never across an await.
 
 pub(crate) mod streams;
 

@@ -38,10 +38,10 @@ pub const HOLD: Duration = Duration::from_secs(10);
 /// its types, and those that refer to what is removed hold it back until they have let go.
 pub const RETURN: Duration = Duration::from_millis(500);
 
-/// Bytes of resources after which a response that may be split is. 64 KiB: some 100 resources, so that a message's own cost
+/// Bytes of resources after which a response that may be split is. 16 KiB: some 25 resources, so that a message's own cost
 /// is spread thin; well under gRPC's default receive limit of 4 MiB; and what the transport's buffers at both ends grow to
 /// and keep for as long as the stream lives.
-pub const CHUNK: usize = 64 * 1024;
+pub const CHUNK: usize = 16 * 1024;
 
 /// What a client said of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]

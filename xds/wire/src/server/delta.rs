@@ -52,15 +52,25 @@ impl Variant for Delta {
         let pending = LazyCell::new(|| -> BTreeSet<&str> {
             catalog.removed(&lane.type_url, lane.removals, u64::MAX).map(|e| e.name).collect()
         });
-        lane.owed.retain(|name| match catalog.find(&lane.type_url, name) {
-            _ if draft.is_full() => true,
-            // Asked for or not, it must not overtake what it refers to.
-            Some(entry) if entry.seq > horizons.additions => true,
-            Some(entry) => draft.add(entry),
-            // Its removal is on its way and must not overtake those who let go of it.
-            None if pending.contains(&**name) => false,
-            None => draft.remove(name),
-        });
+        let mut paid = Vec::new();
+        for name in &lane.owed {
+            // Who subscribes to thousands is owed them over many responses: each looks at its own.
+            if draft.is_full() {
+                break;
+            }
+            match catalog.find(&lane.type_url, name) {
+                // Asked for or not, it must not overtake what it refers to.
+                Some(entry) if entry.seq > horizons.additions => continue,
+                Some(entry) => draft.add(entry),
+                // Its removal is on its way and must not overtake those who let go of it.
+                None if pending.contains(&**name) => {}
+                None => draft.remove(name),
+            }
+            paid.push(name.clone());
+        }
+        for name in paid {
+            lane.owed.remove(&name);
+        }
         for entry in catalog.changed(&lane.type_url, lane.additions, horizons.additions) {
             if draft.is_full() {
                 break;
@@ -91,7 +101,7 @@ impl Variant for Delta {
             // What is back by now was sent as a change; what is no longer asked for was let go.
             let tell = gone.names.iter().filter(|name| lane.covers(name));
             tell.filter(|name| catalog.find(&lane.type_url, name).is_none())
-                .for_each(|name| _ = draft.remove(name));
+                .for_each(|name| draft.remove(name));
         }
         (lane.greet || !draft.names.is_empty()).then(|| draft.finish(nonce, catalog.head()))
     }
@@ -212,8 +222,8 @@ impl Draft {
         self.bytes >= CHUNK
     }
 
-    /// Adds a resource; false, for nothing is owed of it any more.
-    fn add(&mut self, entry: Entry<'_>) -> bool {
+    /// Adds a resource.
+    fn add(&mut self, entry: Entry<'_>) {
         if self.names.insert(entry.name.into()) {
             self.bytes += entry.name.len() + entry.body.len();
             let version = entry.version_text();
@@ -225,16 +235,14 @@ impl Draft {
                 ..Resource::default()
             });
         }
-        false
     }
 
-    /// Says that a resource is not there; false, for nothing is owed of it any more.
-    fn remove(&mut self, name: &str) -> bool {
+    /// Says that a resource is not there.
+    fn remove(&mut self, name: &str) {
         if self.names.insert(name.into()) {
             self.bytes += name.len();
             self.response.removed_resources.push(name.to_owned());
         }
-        false
     }
 
     fn finish(mut self, nonce: String, head: u64) -> Sent<DeltaDiscoveryResponse> {

@@ -135,17 +135,21 @@ fn part<C: Catalog>(
     let url = lane.type_url.clone();
     let mut draft = Draft::new(&url);
     let told = &mut lane.told;
-    lane.owed.retain(|name| match catalog.find(&url, name) {
-        _ if draft.bytes >= CHUNK => true,
-        // Asked for or not, it must not overtake what it refers to.
-        Some(entry) if entry.seq > horizons.additions => true,
-        Some(entry) => {
-            told.insert(name.clone(), entry.version);
-            draft.add(entry);
-            false
+    lane.owed.retain(|name| {
+        if draft.bytes >= CHUNK {
+            return true;
         }
-        // There is no way to say that it is not there; the client's timer will.
-        None => false,
+        match catalog.find(&url, name) {
+            // Asked for or not, it must not overtake what it refers to.
+            Some(entry) if entry.seq > horizons.additions => true,
+            Some(entry) => {
+                told.insert(name.clone(), entry.version);
+                draft.add(entry);
+                false
+            }
+            // There is no way to say that it is not there; the client's timer will.
+            None => false,
+        }
     });
     for entry in catalog.changed(&url, lane.additions, horizons.additions) {
         if draft.bytes >= CHUNK {
