@@ -1,5 +1,6 @@
 //! A cluster as the data plane obeys it. Knows nothing of protobuf, nor of the routes that lead here.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,27 +24,43 @@ pub struct Cluster {
     pub breakers: Arc<Breakers>,
 }
 
-/// The settings of a cluster.
+/// What a cluster was told: its own names, and [`ClusterSettings`], which it dereferences to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterConfig {
     /// The name that routes use.
     pub name: Arc<str>,
+    /// Knative's facts, if this cluster is a revision; they turn the waiting room on.
+    pub revision: Option<Arc<Revision>>,
+    /// Where the endpoints come from.
+    pub discovery: Discovery,
+    /// One for the thousands of clusters that are told the same.
+    pub settings: Arc<ClusterSettings>,
+}
+
+impl Deref for ClusterConfig {
+    type Target = ClusterSettings;
+
+    #[inline]
+    fn deref(&self) -> &ClusterSettings {
+        &self.settings
+    }
+}
+
+/// What a cluster was told besides names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterSettings {
     /// How long one connection attempt may take.
     pub connect_timeout: Duration,
     /// What to speak to the endpoints.
     pub protocol: Protocol,
     /// TLS below that; the same `Arc` for as long as its bytes are the same.
     pub tls: Option<Arc<ClientTls>>,
-    /// Knative's facts, if this cluster is a revision; they turn the waiting room on.
-    pub revision: Option<Arc<Revision>>,
     /// How long an idle connection is kept; zero is for ever.
     pub idle_timeout: Duration,
     /// How long any connection is kept; zero is for ever.
     pub max_connection_duration: Duration,
     /// After how many requests a connection is closed; `None` is never.
     pub max_requests_per_connection: Option<u32>,
-    /// Where the endpoints come from.
-    pub discovery: Discovery,
     /// How long one response may take from the beginning of its try; zero is for ever.
     pub max_stream_duration: Duration,
     /// How the names of fields are written to its endpoints in HTTP/1.

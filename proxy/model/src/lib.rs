@@ -21,8 +21,8 @@ mod update;
 pub use access_log::{AccessLogConfig, Compare, LogFilter};
 pub use chain_match::{Arrival, ChainMatch, Chains, Overlap, Prefix, SourceType};
 pub use cluster::{
-    Balance, Cluster, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive, Limits, Protocol,
-    RetryBudget,
+    Balance, Cluster, ClusterConfig, ClusterSettings, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive,
+    Limits, Protocol, RetryBudget,
 };
 pub use dump::{Dumped, State};
 pub use filter::{
@@ -39,6 +39,6 @@ pub use listener::{Address, FilterChain, Listener, ListenerFilters, ProxyProtoco
 pub use local_reply::{BodyFormat, LocalReplies, Mapper, ReplyCondition};
 pub use model::Model;
 pub use read::{Invalid, Rule, loose_access_logs};
-pub use revision::Revision;
+pub use revision::{Revision, RevisionBounds};
 pub use tracing::{Collector, Tag, TagValue, Tracing, Transport};
 pub use update::{Applied, Interest, Rejected, Resource, Update};

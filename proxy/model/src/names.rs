@@ -2,13 +2,15 @@
 //! Knows nothing of what a name stands for.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashSet};
 use forebay_route::ClusterIx;
 
+use crate::cluster::ClusterSettings;
 use crate::read::KnownTls;
+use crate::revision::RevisionBounds;
 
 /// A freed index rests this long before another cluster gets it: longer than any worker needs to take over an update, so
 /// that a request which still has the old table cannot end in somebody else's cluster.
@@ -28,8 +30,35 @@ pub(crate) struct Names {
     texts: HashSet<Arc<str>>,
     /// TLS settings by what they consist of.
     pub(crate) tls: KnownTls,
+    pub(crate) cluster_settings: Recent<ClusterSettings>,
+    pub(crate) revision_bounds: Recent<RevisionBounds>,
     /// How many texts there were after the last sweep.
     swept: usize,
+}
+
+/// Values of which thousands are the same, or are of a few kinds: those read last.
+pub(crate) struct Recent<T>(VecDeque<Weak<T>>);
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: PartialEq> Recent<T> {
+    /// Kinds that are looked through; what is not among them is kept once more, which costs memory and nothing else.
+    const KINDS: usize = 16;
+
+    /// One `Arc` for equal values.
+    pub(crate) fn one(&mut self, value: T) -> Arc<T> {
+        if let Some(known) = self.0.iter().filter_map(Weak::upgrade).find(|known| **known == value) {
+            return known;
+        }
+        let value = Arc::new(value);
+        self.0.truncate(Self::KINDS - 1);
+        self.0.push_front(Arc::downgrade(&value));
+        value
+    }
 }
 
 #[derive(Default)]

@@ -1,10 +1,11 @@
 //! Knative's facts about a cluster, which Envoy has no field for: they travel as cluster metadata under
 //! `forebay.revision`. Knows nothing of protobuf, nor of how a revision is scaled.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What makes a cluster a revision: its names, its concurrency, and the bounds of its waiting room.
+/// What makes a cluster a revision: its names, and its [`RevisionBounds`], which it dereferences to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// The revision's namespace.
@@ -15,6 +16,22 @@ pub struct Revision {
     pub service: Arc<str>,
     /// The Configuration it belongs to; empty if none.
     pub configuration: Arc<str>,
+    /// One for the thousands of revisions that are told the same.
+    pub bounds: Arc<RevisionBounds>,
+}
+
+impl Deref for Revision {
+    type Target = RevisionBounds;
+
+    #[inline]
+    fn deref(&self) -> &RevisionBounds {
+        &self.bounds
+    }
+}
+
+/// What bounds a revision's requests, and who is told of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionBounds {
     /// Requests one endpoint may have at once; 0 is no limit.
     pub concurrency: u32,
     /// Requests that may wait.

@@ -17,7 +17,9 @@ use super::invalid::{Invalid, Rule};
 use super::revision::revision;
 use super::scalar::{choice, duration, number};
 use super::transport;
-use crate::cluster::{Balance, ClusterConfig, Discovery, Dns, DnsFamily, DnsHost, Limits, RetryBudget};
+use crate::cluster::{
+    Balance, ClusterConfig, ClusterSettings, Discovery, Dns, DnsFamily, DnsHost, Limits, RetryBudget,
+};
 use crate::names::Names;
 
 /// Envoy's default for one connection attempt.
@@ -91,20 +93,24 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         dns_lookup_family,
         cluster_discovery_type,
     );
-    let config = ClusterConfig {
+    let breakers = at.field("circuit_breakers");
+    let settings = ClusterSettings {
         connect_timeout: duration(at.field("connect_timeout"), connect_timeout)?.unwrap_or(CONNECT),
         protocol: options.protocol,
-        revision: revision(&at.field("metadata"), metadata, names)?,
         idle_timeout: options.idle_timeout,
         max_connection_duration: options.max_connection_duration,
         max_requests_per_connection: options.max_requests_per_connection.or(per_connection),
-        discovery: found.discovery,
         max_stream_duration: options.max_stream_duration,
         header_case: options.header_case,
-        limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::Default)?,
-        high_limits: limits(&at.field("circuit_breakers"), circuit_breakers, core::RoutingPriority::High)?,
+        limits: limits(&breakers, circuit_breakers, core::RoutingPriority::Default)?,
+        high_limits: limits(&breakers, circuit_breakers, core::RoutingPriority::High)?,
         balance: balance(&at, *lb_policy, load_balancing_policy)?,
         tls,
+    };
+    let config = ClusterConfig {
+        revision: revision(&at.field("metadata"), metadata, names)?,
+        discovery: found.discovery,
+        settings: names.cluster_settings.one(settings),
         name,
     };
     Ok(Read { config, assignment: found.assignment, wait: found.wait })

@@ -9,7 +9,7 @@ use forebay_proto::google::protobuf::{Struct, Value, value::Kind};
 use super::at::At;
 use super::invalid::{Invalid, Rule};
 use crate::names::Names;
-use crate::revision::Revision;
+use crate::revision::{Revision, RevisionBounds};
 
 /// The metadata key.
 const KEY: &str = "forebay.revision";
@@ -32,12 +32,7 @@ pub(crate) fn revision(
 }
 
 fn read(at: &At<'_>, facts: &Struct, names: &mut Names) -> Result<Revision, Invalid> {
-    let empty = names.text("");
-    let mut revision = Revision {
-        namespace: empty.clone(),
-        name: empty.clone(),
-        service: empty.clone(),
-        configuration: empty,
+    let mut bounds = RevisionBounds {
         concurrency: 0,
         max_waiting: MAX_WAITING,
         max_waiting_bytes: MAX_WAITING_BYTES,
@@ -47,34 +42,39 @@ fn read(at: &At<'_>, facts: &Struct, names: &mut Names) -> Result<Revision, Inva
         idle_timeout: Duration::ZERO,
         report: None,
     };
+    let [mut namespace, mut name, mut service, mut configuration] = [const { None }; 4];
     // In order, so that of two errors the same one is told every time.
     let mut entries: Vec<(&String, &Value)> = facts.fields.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     for (key, value) in entries {
         let at = at.field(key);
         match key.as_str() {
-            "namespace" => revision.namespace = text(&at, value, names)?,
-            "name" => revision.name = text(&at, value, names)?,
-            "service" => revision.service = text(&at, value, names)?,
-            "configuration" => revision.configuration = text(&at, value, names)?,
-            "container_concurrency" => revision.concurrency = count(&at, value, u32::MAX.into())? as u32,
-            "max_waiting" => revision.max_waiting = count(&at, value, u32::MAX.into())? as u32,
-            "max_waiting_bytes" => revision.max_waiting_bytes = count(&at, value, EXACT)?,
-            "wait_timeout_ms" => revision.wait_timeout = millis(&at, value)?,
-            "timeout_ms" => revision.timeout = millis(&at, value)?,
-            "response_start_timeout_ms" => revision.response_start_timeout = millis(&at, value)?,
-            "idle_timeout_ms" => revision.idle_timeout = millis(&at, value)?,
-            "report" => revision.report = Some(text(&at, value, names)?).filter(|url| !url.is_empty()),
+            "namespace" => namespace = Some(text(&at, value, names)?),
+            "name" => name = Some(text(&at, value, names)?),
+            "service" => service = Some(text(&at, value, names)?),
+            "configuration" => configuration = Some(text(&at, value, names)?),
+            "container_concurrency" => bounds.concurrency = count(&at, value, u32::MAX.into())? as u32,
+            "max_waiting" => bounds.max_waiting = count(&at, value, u32::MAX.into())? as u32,
+            "max_waiting_bytes" => bounds.max_waiting_bytes = count(&at, value, EXACT)?,
+            "wait_timeout_ms" => bounds.wait_timeout = millis(&at, value)?,
+            "timeout_ms" => bounds.timeout = millis(&at, value)?,
+            "response_start_timeout_ms" => bounds.response_start_timeout = millis(&at, value)?,
+            "idle_timeout_ms" => bounds.idle_timeout = millis(&at, value)?,
+            "report" => bounds.report = Some(text(&at, value, names)?).filter(|url| !url.is_empty()),
             // The key is ours: what stands there and is not known is a mistake, not somebody else's business.
             _ => return Err(unsupported(&at, &value.kind)),
         }
     }
-    for (field, value) in [("namespace", &revision.namespace), ("name", &revision.name)] {
-        if value.is_empty() {
-            return Err(at.missing(field));
-        }
-    }
-    Ok(revision)
+    let given = |field, value: Option<Arc<str>>| {
+        value.filter(|value| !value.is_empty()).ok_or_else(|| at.missing(field))
+    };
+    Ok(Revision {
+        namespace: given("namespace", namespace)?,
+        name: given("name", name)?,
+        service: service.unwrap_or_else(|| names.text("")),
+        configuration: configuration.unwrap_or_else(|| names.text("")),
+        bounds: names.revision_bounds.one(bounds),
+    })
 }
 
 /// 2^53: the largest whole number that a double holds exactly, which is all that a `Struct` can carry.
