@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::shards::{Entry, Shards};
+use crate::shards::{Keyed, Own, Shards};
 use crate::virtual_host::VirtualHost;
 
 /// Which kind of domain let a host in.
@@ -36,7 +36,7 @@ impl fmt::Display for Via<'_> {
 #[derive(Clone)]
 pub(crate) struct Domains {
     any: Option<Arc<VirtualHost>>,
-    exact: Shards,
+    exact: Shards<Own>,
     prefix: Wildcards,
     suffix: Wildcards,
 }
@@ -88,11 +88,11 @@ impl Domains {
 
     /// Gives every domain of `host` to it; the caller has seen to it that nobody else has one.
     pub(crate) fn insert(&mut self, host: &Arc<VirtualHost>) {
-        for domain in &host.domains {
+        for (at, domain) in (0..).zip(&host.domains) {
             match kind(domain) {
                 Kind::Any => self.any = Some(Arc::clone(host)),
                 Kind::Exact => {
-                    self.exact.insert(Entry { key: Arc::clone(domain), host: Arc::clone(host) });
+                    self.exact.insert(Own { host: Arc::clone(host), domain: at });
                 }
                 Kind::Prefix(literal) => self.prefix.insert(literal, host),
                 Kind::Suffix(literal) => self.suffix.insert(literal, host),
@@ -138,7 +138,7 @@ fn kind(domain: &str) -> Kind<'_> {
 #[derive(Clone)]
 struct Wildcards {
     edge: Edge,
-    literals: Shards,
+    literals: Shards<Keyed>,
     /// Longest first. One hash per shape is a lookup's price, so a shape also tells the byte next to the star: almost
     /// every wildcard has a dot or a colon there, and almost every host fails on it without hashing.
     shapes: Arc<Vec<Shape>>,
@@ -166,7 +166,7 @@ impl Wildcards {
     }
 
     #[inline]
-    fn find(&self, host: &[u8]) -> Option<&Entry> {
+    fn find(&self, host: &[u8]) -> Option<&Keyed> {
         self.shapes.iter().filter(|shape| shape.len < host.len()).find_map(|shape| {
             let part = match self.edge {
                 Edge::First => &host[host.len() - shape.len..],
@@ -180,7 +180,7 @@ impl Wildcards {
     }
 
     fn insert(&mut self, literal: &str, host: &Arc<VirtualHost>) {
-        let replaced = self.literals.insert(Entry { key: literal.into(), host: Arc::clone(host) });
+        let replaced = self.literals.insert(Keyed { key: literal.into(), host: Arc::clone(host) });
         if replaced.is_some() {
             return;
         }

@@ -10,8 +10,11 @@ use regex_automata::util::syntax;
 ///
 /// A search borrows scratch space from a pool that never blocks: a thread that finds the pool busy makes its own.
 #[derive(Clone)]
-pub struct Pattern {
-    text: Arc<str>,
+pub struct Pattern(Arc<Compiled>);
+
+/// Behind a pointer: what may be a pattern mostly is a text, and there are thousands.
+struct Compiled {
+    text: Box<str>,
     regex: Regex,
 }
 
@@ -23,7 +26,7 @@ impl Pattern {
         // An expression that ends inside a comment of `(?x)` swallows what follows; a line end closes the comment.
         let regex =
             compile(&format!(r"\A(?:{text})\z")).or_else(|_| compile(&format!("\\A(?:{text}\n)\\z")))?;
-        Ok(Self { text: text.into(), regex })
+        Ok(Self(Arc::new(Compiled { text: text.into(), regex })))
     }
 
     /// 1 MiB of program: far above any path expression met in practice (a few KiB), far below what would hurt.
@@ -32,18 +35,18 @@ impl Pattern {
     /// Whether the whole of `text` matches.
     #[inline]
     pub fn matches(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
+        self.0.regex.is_match(text)
     }
 
     /// As written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -51,7 +54,7 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.text)
+        write!(f, "/{}/", self.0.text)
     }
 }
 

@@ -64,11 +64,15 @@ impl HostRewrite {
 
 /// A substitution in RE2's style: `\1` is the first group, `\0` the whole match, `\\` a backslash.
 #[derive(Debug, Clone)]
-pub struct RegexRewrite {
-    pattern: Arc<str>,
-    substitution: Arc<str>,
+pub struct RegexRewrite(Arc<Compiled>);
+
+/// Behind a pointer: every route may have one, and nearly none has.
+#[derive(Debug)]
+struct Compiled {
+    pattern: Box<str>,
+    substitution: Box<str>,
     regex: Regex,
-    parts: Arc<[Part]>,
+    parts: Box<[Part]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,16 +88,18 @@ impl RegexRewrite {
         let regex = pattern::compile(pattern)?;
         let parts = parts(substitution, regex.group_info().group_len(regex_automata::PatternID::ZERO))
             .map_err(|reason| InvalidPattern::new(pattern, reason))?;
-        Ok(Self { pattern: pattern.into(), substitution: substitution.into(), regex, parts: parts.into() })
+        let (pattern, substitution, parts) = (pattern.into(), substitution.into(), parts.into());
+        Ok(Self(Arc::new(Compiled { pattern, substitution, regex, parts })))
     }
 
     fn replace_all(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(text.len() + self.substitution.len());
+        let Compiled { substitution, regex, parts, .. } = &*self.0;
+        let mut out = Vec::with_capacity(text.len() + substitution.len());
         let mut from = 0;
-        for found in self.regex.captures_iter(text) {
+        for found in regex.captures_iter(text) {
             let Some(whole) = found.get_match() else { continue };
             out.extend_from_slice(&text[from..whole.start()]);
-            for part in &*self.parts {
+            for part in parts {
                 match part {
                     Part::Group(group) => {
                         out.extend_from_slice(
@@ -112,7 +118,7 @@ impl RegexRewrite {
 
 impl PartialEq for RegexRewrite {
     fn eq(&self, other: &Self) -> bool {
-        self.pattern == other.pattern && self.substitution == other.substitution
+        self.0.pattern == other.0.pattern && self.0.substitution == other.0.substitution
     }
 }
 

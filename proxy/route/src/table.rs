@@ -16,7 +16,7 @@ use crate::per_filter::{Override, PerFilter};
 use crate::redirect::{self, Redirect};
 use crate::request::RequestView;
 use crate::rewrite;
-use crate::shards::{Entry, Shards};
+use crate::shards::{Keyed, Shards};
 use crate::virtual_host::{Route, VirtualHost};
 use crate::weighted::{ClusterIx, Split};
 
@@ -26,7 +26,7 @@ pub struct Table {
     settings: Arc<Settings>,
     domains: Domains,
     /// Virtual hosts by the key their resource has.
-    hosts: Shards,
+    hosts: Shards<Keyed>,
 }
 
 /// What a RouteConfiguration says beside its virtual hosts.
@@ -159,7 +159,7 @@ impl Table {
         for &at in &accepted {
             if let (key, Some(host)) = &changes[at] {
                 table.domains.insert(host);
-                table.hosts.insert(Entry { key: Arc::clone(key), host: Arc::clone(host) });
+                table.hosts.insert(Keyed { key: Arc::clone(key), host: Arc::clone(host) });
             }
         }
         Built { table, refused }
@@ -268,7 +268,7 @@ impl Table {
                     for own in &host.domains[..at] {
                         claimed.remove(&**own);
                     }
-                    let (domain, holder) = (Arc::clone(domain), Arc::clone(&holder.name));
+                    let (domain, holder) = ((**domain).into(), Arc::clone(&holder.name));
                     refused.push(Conflict { virtual_host: Arc::clone(key), domain, holder });
                     return false;
                 }

@@ -17,9 +17,9 @@ pub struct VirtualHost {
     /// A label; need not be unique.
     pub name: Arc<str>,
     /// Lower-case: `a.example`, `*.example`, `a.*`, `*`.
-    pub domains: Vec<Arc<str>>,
+    pub domains: Box<[Box<str>]>,
     /// The first that matches is taken.
-    pub routes: Vec<Route>,
+    pub routes: Box<[Route]>,
     /// Header operations of all routes.
     pub headers: HeaderOps,
     /// What filters are told for all routes.
@@ -55,16 +55,14 @@ impl VirtualHost {
     pub fn new<D: AsRef<str>>(
         name: impl Into<Arc<str>>,
         domains: impl IntoIterator<Item = D>,
-        mut routes: Vec<Route>,
+        routes: Vec<Route>,
         headers: HeaderOps,
     ) -> Self {
-        // A route is half a KiB, and a list that was collected has room for four.
-        routes.shrink_to_fit();
         let domains = domains.into_iter().map(|domain| domain.as_ref().to_ascii_lowercase().into()).collect();
         Self {
             name: name.into(),
             domains,
-            routes,
+            routes: routes.into(),
             headers,
             filters: PerFilter::NONE,
             require_tls: RequireTls::Nobody,
