@@ -70,7 +70,9 @@ pub(crate) fn publish(shared: &Arc<Shared>, applied: Applied) -> Outcome {
             .rejected
             .into_iter()
             .map(|r| {
-                warn!(resource = %r.name, reason = %r.message, "a resource was refused; what it was before stays");
+                if !r.again {
+                    warn!(resource = %r.name, reason = %r.message, "a resource was refused; what it was before stays");
+                }
                 Rejection { name: r.name, message: r.message }
             })
             .collect();
@@ -110,7 +112,12 @@ impl Subscriber for Subscribed {
                 .iter()
                 .map(|r| Resource { name: &r.name, version: &r.version, body: &r.body })
                 .collect();
-            self.shared.model().apply(type_url, change.full, &added, &change.removed, Instant::now())
+            let (mut model, now) = (self.shared.model(), Instant::now());
+            let applied = model.apply(type_url, change.full, &added, &change.removed, now);
+            for Rejection { name, message } in &change.refused {
+                model.refused(type_url, name, message, now);
+            }
+            applied
         };
         self.shared.updates.heard(type_url, &change, &applied);
         let mut outcome = self.publish(applied);

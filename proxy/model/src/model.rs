@@ -124,7 +124,8 @@ impl Model {
             Some(Kind::VirtualHost) => self.put_virtual_hosts(added, removed, &mut fx),
             None => {
                 let why = At::ROOT.refuse(Rule::UnknownResource(type_url.to_owned()));
-                added.iter().for_each(|resource| fx.reject(resource.name, &why));
+                let why = why.to_string();
+                added.iter().for_each(|resource| fx.reject(resource.name, &why, false));
             }
         }
         self.finish(fx)
@@ -186,16 +187,32 @@ impl Model {
             Ok(()) if self.failures.is_empty() => {}
             Ok(()) => drop(self.failures.remove(&(kind, resource.name.into()))),
             Err(why) => {
-                fx.reject(resource.name, &why);
                 let failure = Failure {
                     version: resource.version.into(),
                     message: why.to_string(),
                     bytes: Bytes::copy_from_slice(&resource.body.value),
                     since: fx.now,
                 };
-                self.failures.insert((kind, resource.name.into()), failure);
+                self.fail((kind, resource.name.into()), failure, fx);
             }
         }
+    }
+
+    /// Remembers a refusal and reports it.
+    fn fail(&mut self, key: FailureKey, failure: Failure, fx: &mut Effects) {
+        let before = self.failures.get(&key);
+        let same = |before: &Failure| before.version == failure.version && before.message == failure.message;
+        fx.reject(&key.1, &failure.message, before.is_some_and(same));
+        self.failures.insert(key, failure);
+    }
+
+    /// A resource was refused before it came here: what is in force stays, and the refusal is remembered until the resource
+    /// comes again.
+    pub fn refused(&mut self, type_url: &str, name: &str, message: &str, now: Instant) {
+        let Some(kind) = Kind::of(type_url) else { return };
+        let (version, message) = ("".into(), message.to_owned());
+        let failure = Failure { version, message, bytes: Bytes::new(), since: now };
+        self.failures.insert((kind, name.into()), failure);
     }
 
     /// Drops what nobody names any more, and says what the stream should bring.

@@ -77,6 +77,8 @@ pub struct Rejected {
     pub name: String,
     /// Where in the resource, and which rule it breaks.
     pub message: String,
+    /// The same version was refused for the same reason before, and nothing has come since.
+    pub again: bool,
 }
 
 /// A change of what is wanted of one type. No name is in both lists.

@@ -136,6 +136,8 @@ pub struct Change {
     pub added: Vec<Resource>,
     /// Gone, or asked for and not there (delta), or at the end of its time to live.
     pub removed: Vec<String>,
+    /// Refused for how they came (twice in one response, as another type); the server is told.
+    pub refused: Vec<Rejection>,
 }
 
 /// Names that are wanted, or no longer, of one type.

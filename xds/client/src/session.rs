@@ -1,5 +1,6 @@
 //! The loop between the link, the wire's state machine, the subscriber and the clock. Knows nothing of gRPC or sockets.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ struct Session<V: Rpc, S> {
     up: bool,
     /// The loss was logged; what follows until the return is the same story.
     told_lost: bool,
+    /// Version and text of the last refusal of each type, until one of its responses is taken.
+    told: HashMap<String, (String, String)>,
 }
 
 pub(crate) async fn run<V: Rpc, S: Subscriber>(
@@ -53,6 +56,7 @@ pub(crate) async fn run<V: Rpc, S: Subscriber>(
         since: None,
         up: false,
         told_lost: false,
+        told: HashMap::new(),
     };
     session.tick(Instant::now());
     let mut shutdown = pin!(shutdown);
@@ -105,15 +109,25 @@ impl<V: Rpc, S: Subscriber> Session<V, S> {
     }
 
     fn apply(&mut self, response: V::Response, now: Instant) {
-        let Received { type_url, full, added, removed, unanswered } = self.wire.receive(response, now);
-        let outcome = self.subscriber.apply(&type_url, Change { full, added, removed });
+        let Received { type_url, full, added, removed, refused, unanswered } =
+            self.wire.receive(response, now);
+        let version = unanswered.version().to_owned();
+        let outcome = self.subscriber.apply(&type_url, Change { full, added, removed, refused });
         // Wishes first: the server hears of what this change needs before it hears that it was taken.
         self.want(outcome.interests);
-        if let Some(message) = self.wire.answer(unanswered, &outcome.rejected) {
+        let refusal = self.wire.answer(unanswered, &outcome.rejected).map(|message| (version, message));
+        // A server that sends the same again is refused again, and nobody needs to read of it twice.
+        if let Some((_, message)) =
+            refusal.as_ref().filter(|refusal| self.told.get(&type_url) != Some(*refusal))
+        {
             tracing::warn!(
                 server = %self.config.target, type_url, message,
                 "refused resources of the control plane; what was there before stays in use",
             );
+        }
+        match refusal {
+            Some(refusal) => drop(self.told.insert(type_url, refusal)),
+            None => drop(self.told.remove(&type_url)),
         }
         self.tick(now);
     }
@@ -132,7 +146,8 @@ impl<V: Rpc, S: Subscriber> Session<V, S> {
                         name,
                         "its time to live is over and the control plane did not renew it"
                     );
-                    let change = Change { full: false, added: Vec::new(), removed: vec![name] };
+                    let change =
+                        Change { full: false, added: Vec::new(), removed: vec![name], refused: Vec::new() };
                     let outcome = self.subscriber.apply(&type_url, change);
                     self.want(outcome.interests);
                 }

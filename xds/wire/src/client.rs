@@ -113,6 +113,7 @@ impl<V: Variant> Client<V> {
                 gone.clear();
             }
         }
+        let refused = faults.iter().filter(|fault| !fault.name.is_empty()).cloned().collect();
         let names = added.iter().map(|r| (r.name.clone(), r.version.clone())).collect();
         let unanswered = Unanswered {
             type_url: type_url.clone(),
@@ -124,7 +125,7 @@ impl<V: Variant> Client<V> {
             full,
             faults,
         };
-        Received { type_url, full, added, removed: gone, unanswered }
+        Received { type_url, full, added, removed: gone, refused, unanswered }
     }
 
     /// The subscriber's verdict: what it did not refuse is recorded as held, and the server is owed an answer. Refused

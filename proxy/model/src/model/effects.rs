@@ -7,7 +7,6 @@ use foldhash::HashMap;
 
 use super::held::Kind;
 use crate::cluster::Dns;
-use crate::read::Invalid;
 use crate::update::{Applied, Interest, Rejected, Update};
 
 /// Collected effects.
@@ -23,8 +22,8 @@ impl Effects {
         Effects { now, update: Update::default(), rejected: Vec::new(), resolve: Vec::new() }
     }
 
-    pub(crate) fn reject(&mut self, name: &str, why: &Invalid) {
-        self.rejected.push(Rejected { name: name.to_owned(), message: why.to_string() });
+    pub(crate) fn reject(&mut self, name: &str, message: &str, again: bool) {
+        self.rejected.push(Rejected { name: name.to_owned(), message: message.to_owned(), again });
     }
 
     pub(crate) fn applied(self, interests: Vec<Interest>) -> Applied {

@@ -101,6 +101,7 @@ impl Model {
         }
         let mut refused: HashMap<Arc<str>, Conflict> =
             built.refused.into_iter().map(|conflict| (conflict.virtual_host.clone(), conflict)).collect();
+        let mut failed = Vec::new();
         for ((key, host), held) in hosts.into_iter().zip(held) {
             // A host that was refused, or came twice, is not the one that the table has now.
             match (host, held) {
@@ -114,10 +115,9 @@ impl Model {
                 (Some(_), Some(held)) => {
                     let Some(conflict) = refused.remove(&key) else { continue };
                     let why = At::ROOT.field("domains").refuse(read::duplicate(conflict));
-                    fx.reject(&key, &why);
                     let (version, bytes) = (held.version.clone(), held.bytes(&self.examples.hosts));
                     let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
-                    self.failures.insert((Kind::VirtualHost, key), failure);
+                    failed.push((key, failure));
                     continue;
                 }
                 _ => drop(active.hosts.remove(&key)),
@@ -128,6 +128,9 @@ impl Model {
         }
         if kept < all {
             fx.update.tables.push((config, Some(active.table.clone())));
+        }
+        for (key, failure) in failed {
+            self.fail((Kind::VirtualHost, key), failure, fx);
         }
     }
 

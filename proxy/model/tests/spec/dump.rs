@@ -4,7 +4,7 @@ use forebay_model::State;
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use prost::Message;
 
-use crate::build::{address, eds, fixed, host, listener, revision, routes, vhds};
+use crate::build::{address, any, eds, fixed, host, listener, revision, routes, vhds};
 use crate::world::World;
 
 fn dump(world: &World) -> Vec<String> {
@@ -83,4 +83,25 @@ fn a_new_version_that_waits_stands_beside_the_one_in_force() {
             "RouteConfiguration one acked",
         ]
     );
+}
+
+#[test]
+fn a_refusal_is_told_as_new_once_and_stays_beside_what_is_in_force() {
+    let mut world = World::new();
+    world.accept(&fixed("a", &[("10.0.0.1", 80)]));
+    let bad = any(&fixed("a", &[("10.0.0.1", 0)]));
+    let mut put = |version| {
+        let resource = forebay_model::Resource { name: "a", version, body: &bad };
+        let applied = world.model.apply(forebay_proto::type_url::CLUSTER, false, &[resource], &[], world.now);
+        applied.rejected.into_iter().map(|rejected| rejected.again).collect::<Vec<_>>()
+    };
+    assert_eq!((put("7"), put("7"), put("8")), (vec![false], vec![true], vec![false]));
+    world.accept(&fixed("a", &[("10.0.0.2", 80)]));
+    // The stream has refused a second one of that name, which the first does not make good.
+    let twice = "appears twice in one response";
+    world.model.refused(forebay_proto::type_url::CLUSTER, "a", twice, world.now);
+    assert_eq!(dump(&world), [format!("Cluster a nacked : {twice}")]);
+    assert_eq!(world.addresses("a"), ["10.0.0.2:80"], "what was taken is in force");
+    world.accept(&fixed("a", &[("10.0.0.3", 80)]));
+    assert_eq!(dump(&world), ["Cluster a acked"]);
 }

@@ -40,6 +40,8 @@ pub struct Received {
     pub added: Vec<Resource>,
     /// Names that are gone, or were asked for and do not exist.
     pub removed: Vec<String>,
+    /// Resources that were refused for how they came, beside what `added` has of the same name.
+    pub refused: Vec<Rejection>,
     /// What must be answered, once the subscriber has given its verdict.
     pub unanswered: Unanswered,
 }
@@ -57,6 +59,13 @@ pub struct Unanswered {
     pub(super) removed: Vec<String>,
     pub(super) full: bool,
     pub(super) faults: Vec<Rejection>,
+}
+
+impl Unanswered {
+    /// The response's version; empty where the variant has none.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
 }
 
 /// What time alone did.

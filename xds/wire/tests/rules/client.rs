@@ -106,6 +106,8 @@ fn duplicates_foreign_types_and_nameless_resources_are_refused_and_the_rest_appl
     let received = client.receive(clusters("1", all), now);
     let names: Vec<_> = received.added.iter().map(|r| (r.name.as_str(), r.version.as_str())).collect();
     assert_eq!(names, [("a", "v1"), ("b", "v1")]);
+    let refused: Vec<_> = received.refused.iter().map(|refused| refused.name.as_str()).collect();
+    assert_eq!(refused, ["a", "c"], "the subscriber hears of those that have a name");
     let nack = client.answer(received.unanswered, &[]).unwrap();
     assert!(
         nack.contains("a: appears twice") && nack.contains("without a name") && nack.contains("c: is a"),

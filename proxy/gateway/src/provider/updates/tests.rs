@@ -10,7 +10,12 @@ fn change(names: &[&str], version: &str) -> Change {
         version: version.to_owned(),
         body: Any::default(),
     };
-    Change { full: false, added: names.iter().map(resource).collect(), removed: Vec::new() }
+    Change {
+        full: false,
+        added: names.iter().map(resource).collect(),
+        removed: Vec::new(),
+        refused: Vec::new(),
+    }
 }
 
 fn shown(updates: &Updates, name: &str) -> u64 {
@@ -23,7 +28,7 @@ fn shown(updates: &Updates, name: &str) -> u64 {
 fn a_refused_update_keeps_the_version_before() {
     let updates = Updates::default();
     updates.heard(type_url::CLUSTER, &change(&["a"], "9"), &Applied::default());
-    let refused = Rejected { name: "a".into(), message: "why".into() };
+    let refused = Rejected { name: "a".into(), message: "why".into(), again: false };
     let applied = Applied { rejected: vec![refused], ..Applied::default() };
     updates.heard(type_url::CLUSTER, &change(&["a"], "10"), &applied);
     for (name, value) in [
