@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_base::rng::Rng;
 use forebay_model::{Dns, DnsFamily};
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
@@ -33,6 +34,9 @@ async fn resolve(shared: Arc<Shared>, cluster: Arc<str>, dns: Dns) {
     // The last good answer for each name: one that fails for a while does not take the others along.
     let mut known: Vec<Vec<SocketAddr>> = vec![Vec::new(); dns.hosts.len()];
     let mut failing = vec![false; dns.hosts.len()];
+    // Rounds in a row in which a name did not resolve.
+    let mut tries: u32 = 0;
+    let rng = Rng::from_entropy();
     loop {
         for ((host, known), failing) in dns.hosts.iter().zip(&mut known).zip(&mut failing) {
             let answer = tokio::net::lookup_host((&*host.host, host.port)).await;
@@ -66,7 +70,25 @@ async fn resolve(shared: Arc<Shared>, cluster: Arc<str>, dns: Dns) {
         all.dedup_by_key(|(address, _)| *address);
         let applied = shared.model().resolved(&cluster, &all, Instant::now());
         let _ = subscriber::publish(&shared, applied);
-        tokio::time::sleep(dns.refresh.max(SHORTEST)).await;
+        let failed = failing.contains(&true);
+        tries = if failed { tries.saturating_add(1) } else { 0 };
+        tokio::time::sleep(pause(&dns, tries, &rng).max(SHORTEST)).await;
+    }
+}
+
+/// Until names are asked for again, after so many failures in a row.
+fn pause(dns: &Dns, failures: u32, rng: &Rng) -> Duration {
+    let by_chance = |most: Duration| {
+        let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
+        if millis == 0 { Duration::ZERO } else { Duration::from_millis(rng.below(millis).into()) }
+    };
+    match dns.on_failure {
+        // Envoy's backoff: anything up to a range that doubles, and that has an end.
+        Some((least, most)) if failures > 0 => {
+            let range = least.saturating_mul(2u32.saturating_pow(failures)).min(most);
+            least.max(by_chance(range))
+        }
+        _ => dns.refresh.saturating_add(by_chance(dns.jitter)),
     }
 }
 
@@ -87,6 +109,28 @@ fn of_family(family: DnsFamily, all: Vec<SocketAddr>) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_fail_are_asked_for_again_at_growing_distances() {
+        let (second, rng) = (Duration::from_secs(1), Rng::seeded(1));
+        let dns = |jitter, on_failure| Dns {
+            hosts: Arc::new([]),
+            refresh: second * 5,
+            jitter,
+            on_failure,
+            family: DnsFamily::All,
+        };
+        let plain = dns(Duration::ZERO, None);
+        assert_eq!((pause(&plain, 0, &rng), pause(&plain, 9, &rng)), (second * 5, second * 5));
+        let jittered = dns(second, Some((second, second * 8)));
+        for _ in 0..100 {
+            assert!((second * 5..second * 6).contains(&pause(&jittered, 0, &rng)));
+            assert!((second..=second * 2).contains(&pause(&jittered, 1, &rng)));
+            assert!((second..=second * 8).contains(&pause(&jittered, u32::MAX, &rng)));
+        }
+        let longest = (0..1000).map(|_| pause(&jittered, 30, &rng)).max().unwrap();
+        assert!(longest > second * 4, "it grows");
+    }
 
     #[test]
     fn families_are_chosen_as_envoy_chooses_them() {

@@ -45,16 +45,17 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
             circuit_breakers, common_http_protocol_options, http_protocol_options, http2_protocol_options,
             typed_extension_protocol_options, dns_refresh_rate, respect_dns_ttl, dns_lookup_family, common_lb_config,
             transport_socket, metadata, protocol_selection, load_balancing_policy, cluster_discovery_type,
+            upstream_http_protocol_options, dns_jitter, dns_failure_refresh_rate,
         ],
         harmless: [
             // Counters and load reports.
             alt_stat_name, stats_matcher, track_timeout_budgets, track_cluster_stats, lrs_server,
             lrs_report_endpoint_metrics,
             // When to look up, connect, buffer and clean up is ours to choose.
-            dns_jitter, dns_failure_refresh_rate, wait_for_warm_on_init, cleanup_interval, preconnect_policy,
+            wait_for_warm_on_init, cleanup_interval, preconnect_policy,
             per_connection_buffer_limit_bytes, per_connection_buffer_high_watermark_timeout, upstream_connection_options,
-            // They need health checks, which are refused, or TLS, which is, too.
-            close_connections_on_host_health_failure, ignore_health_on_host_removal, upstream_http_protocol_options,
+            // They need health checks, which are refused.
+            close_connections_on_host_health_failure, ignore_health_on_host_removal,
             // Tuning of policies; the policy itself is read.
             lb_config,
         ],
@@ -78,6 +79,7 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         Options {
             extensions: typed_extension_protocol_options,
             common: common_http_protocol_options,
+            upstream: upstream_http_protocol_options,
             http1: http_protocol_options,
             http2: http2_protocol_options,
             selection: *protocol_selection,
@@ -90,6 +92,8 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         load_assignment,
         dns_refresh_rate,
         respect_dns_ttl,
+        dns_jitter,
+        dns_failure_refresh_rate,
         dns_lookup_family,
         cluster_discovery_type,
     );
@@ -105,6 +109,8 @@ pub(crate) fn cluster(message: &pb::Cluster, names: &mut Names) -> Result<Read, 
         limits: limits(&breakers, circuit_breakers, core::RoutingPriority::Default)?,
         high_limits: limits(&breakers, circuit_breakers, core::RoutingPriority::High)?,
         balance: balance(&at, *lb_policy, load_balancing_policy)?,
+        // Without TLS there is nobody to be named to.
+        auto_names: options.auto_names.filter(|_| tls.is_some()),
         tls,
     };
     let config = ClusterConfig {
@@ -202,11 +208,20 @@ fn eds(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Found, Inv
 
 fn dns(at: &At<'_>, message: &pb::Cluster, hosts: Vec<super::address::HostPort>) -> Result<Dns, Invalid> {
     use pb::cluster::DnsLookupFamily;
+    if message.respect_dns_ttl {
+        // The system's resolver, which is asked, does not tell it.
+        return Err(at.field("respect_dns_ttl").unsupported(true));
+    }
     let refresh = duration(at.field("dns_refresh_rate"), &message.dns_refresh_rate)?.unwrap_or(DNS_REFRESH);
     Ok(Dns {
         hosts: hosts.into_iter().map(|h| DnsHost { host: h.host, port: h.port, name: h.name }).collect(),
         refresh,
-        respect_ttl: message.respect_dns_ttl,
+        jitter: duration(at.field("dns_jitter"), &message.dns_jitter)?.unwrap_or_default(),
+        on_failure: message
+            .dns_failure_refresh_rate
+            .as_ref()
+            .map(|rate| on_failure(&at.field("dns_failure_refresh_rate"), rate))
+            .transpose()?,
         family: match choice(at.field("dns_lookup_family"), message.dns_lookup_family)? {
             DnsLookupFamily::Auto => DnsFamily::Auto,
             DnsLookupFamily::V4Only => DnsFamily::V4Only,
@@ -215,6 +230,22 @@ fn dns(at: &At<'_>, message: &pb::Cluster, hosts: Vec<super::address::HostPort>)
             DnsLookupFamily::All => DnsFamily::All,
         },
     })
+}
+
+/// Envoy's: the longest pause is ten of the first unless it is said.
+fn on_failure(at: &At<'_>, rate: &pb::cluster::RefreshRate) -> Result<(Duration, Duration), Invalid> {
+    fields!(at, rate => pb::cluster::RefreshRate {
+        read: [base_interval, max_interval],
+        harmless: [],
+        refused: [],
+    });
+    let least = duration(at.field("base_interval"), base_interval)?.filter(|least| !least.is_zero());
+    let least = least.ok_or_else(|| at.missing("base_interval"))?;
+    let most = duration(at.field("max_interval"), max_interval)?.unwrap_or(least * 10);
+    if most < least {
+        return Err(at.field("max_interval").unsupported(format_args!("less than base_interval")));
+    }
+    Ok((least, most))
 }
 
 fn limits(
