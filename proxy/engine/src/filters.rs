@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use forebay_model::{
-    Buffer, Edit, FaultInjection, Filter, FilterKind, HeaderMutation, HealthCheck, LocalRateLimit,
+    Buffer, Edit, FaultInjection, Filter, FilterKind, HeaderMutation, HealthCheck, LocalRateLimit, Rbac,
 };
 use forebay_route::Matched;
 
@@ -20,6 +20,7 @@ mod edits;
 mod health;
 mod hold;
 mod mutation;
+mod rbac;
 mod replay;
 mod small;
 
@@ -44,6 +45,7 @@ enum Kind {
     Fault(Arc<FaultInjection>),
     Health(HealthCheck),
     Mutation(Arc<HeaderMutation>),
+    Rbac(Arc<Rbac>),
     RateLimit(Option<Arc<LocalRateLimit>>),
 }
 
@@ -89,6 +91,7 @@ impl Chain {
                 FilterKind::HeaderMutation(settings) => Kind::Mutation(settings.clone()),
                 FilterKind::LocalRateLimit(settings) => Kind::RateLimit(settings.clone()),
                 FilterKind::HealthCheck(settings) => Kind::Health((**settings).clone()),
+                FilterKind::Rbac(settings) => Kind::Rbac(settings.clone()),
             },
         };
         (!filters.is_empty()).then(|| Rc::new(Self { filters: filters.iter().map(live).collect() }))
@@ -121,6 +124,7 @@ impl Chain {
                 }
                 Kind::RateLimit(settings) => small::rate_limit(settings.as_deref(), &filter.name, asking, x),
                 Kind::Health(settings) => health::request(settings, asking, x),
+                Kind::Rbac(settings) => rbac::request(settings, &filter.name, asking, x),
             };
             if !matches!(verdict, Verdict::Pass) {
                 return verdict;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 mod authz;
 mod check;
 mod common;
+mod rbac;
 
 pub use authz::{AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, ExtAuthz, Names as HeaderNames};
 pub use check::{Allowed, Check, Decision, Denied, Edit, EditHow, decode_decision, encode_check};
@@ -13,6 +14,8 @@ pub use common::{
     Abort, Bucket, Buffer, BufferRoute, Cors, FaultInjection, HeaderMutation, LocalRateLimit, Mutation,
     Mutations,
 };
+
+pub use rbac::{Rbac, RbacAction, RbacIp, RbacPolicy, RbacRoute, RbacRules, RbacTerm, RbacView};
 
 use forebay_route::HeaderMatch;
 
@@ -44,6 +47,8 @@ pub enum FilterKind {
     HeaderMutation(Arc<HeaderMutation>),
     /// Answers health checks, or lets them through to the endpoints.
     HealthCheck(Arc<HealthCheck>),
+    /// Refuses those who may not.
+    Rbac(Arc<Rbac>),
 }
 
 /// Which requests are health checks, and who answers them.

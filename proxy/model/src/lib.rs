@@ -21,15 +21,15 @@ mod update;
 pub use access_log::{AccessLogConfig, Compare, LogFilter};
 pub use chain_match::{Arrival, ChainMatch, Chains, Overlap, Prefix, SourceType};
 pub use cluster::{
-    Balance, Cluster, ClusterConfig, ClusterSettings, Discovery, Dns, DnsFamily, DnsHost, Http2, Keepalive,
-    Limits, Protocol, RetryBudget,
+    AutoNames, Balance, Cluster, ClusterConfig, ClusterSettings, Discovery, Dns, DnsFamily, DnsHost, Http2,
+    Keepalive, Limits, Protocol, RetryBudget,
 };
 pub use dump::{Dumped, State};
 pub use filter::{
     Abort, Allowed, AuthzBody, AuthzGrpc, AuthzHttp, AuthzRoute, AuthzService, Bucket, Buffer, BufferRoute,
     Check, Cors, Decision, Denied, Edit, EditHow, ExtAuthz, FaultInjection, Filter, FilterKind,
-    HeaderMutation, HeaderNames, HealthCheck, LocalRateLimit, Mutation, Mutations, decode_decision,
-    encode_check,
+    HeaderMutation, HeaderNames, HealthCheck, LocalRateLimit, Mutation, Mutations, Rbac, RbacAction, RbacIp,
+    RbacPolicy, RbacRoute, RbacRules, RbacTerm, RbacView, decode_decision, encode_check,
 };
 pub use http_manager::{
     CertDetails, ClientCert, Codec, EscapedSlashes, HeaderCase, HttpManager, InternalRanges, RouteSource,

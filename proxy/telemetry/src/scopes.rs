@@ -139,6 +139,10 @@ scope! {
         ExtAuthzError Counter "ext_authz.error",
         ExtAuthzDisabled Counter "ext_authz.disabled",
         ExtAuthzFailureModeAllowed Counter "ext_authz.failure_mode_allowed",
+        RbacAllowed Counter "rbac.allowed",
+        RbacDenied Counter "rbac.denied",
+        RbacShadowAllowed Counter "rbac.shadow_allowed",
+        RbacShadowDenied Counter "rbac.shadow_denied",
     }
     /// Durations of a connection manager.
     HttpTime {

@@ -106,6 +106,16 @@ impl Certificate {
         };
         Some(text.as_str()).filter(|text| !text.is_empty())
     }
+
+    /// Its names, in the certificate's order.
+    pub(crate) fn sans(&self) -> &[San] {
+        &self.about.sans
+    }
+
+    /// Whom it is for, as RFC 2253 writes it.
+    pub(crate) fn subject(&self) -> &str {
+        &self.about.subject
+    }
 }
 
 fn names(about: &About, kind: SanKind) -> impl Iterator<Item = &San> {

@@ -17,7 +17,7 @@ use crate::worker::Worker;
 const EXHAUSTED: u32 = 8;
 
 /// What a route tells a filter, the most specific level first.
-fn told<T: Clone + 'static>(name: &str, asking: &Asking<'_>) -> Option<T> {
+pub(super) fn told<T: Clone + 'static>(name: &str, asking: &Asking<'_>) -> Option<T> {
     let matched = asking.matched?;
     matched.told(name).find_map(|told| told.told.as_ref()?.as_any().downcast_ref::<T>().cloned())
 }

@@ -52,6 +52,7 @@ mod lifetimes;
 mod local_replies;
 mod naming_destinations;
 mod proxy_header;
+mod rbac;
 mod reports;
 mod retries;
 mod retry_policy;

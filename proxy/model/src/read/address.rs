@@ -8,6 +8,7 @@ use forebay_proto::envoy::config::core::v3 as core;
 use super::at::At;
 use super::fields::fields;
 use super::invalid::{Invalid, Rule};
+use super::scalar::number;
 
 /// A place to connect to: text that may be an IP address, and a port.
 pub(crate) struct HostPort {
@@ -35,6 +36,17 @@ pub(crate) fn host_port(at: &At<'_>, address: &Option<core::Address>) -> Result<
     let (host, port) = parts(at, address, false)?;
     let host: Arc<str> = host.into();
     Ok(HostPort { name: host.clone(), host, port })
+}
+
+/// A range of addresses.
+pub(crate) fn cidr(at: &At<'_>, range: &core::CidrRange) -> Result<(IpAddr, u8), Invalid> {
+    let ip: IpAddr = range
+        .address_prefix
+        .parse()
+        .map_err(|_| at.field("address_prefix").refuse(Rule::NotAnAddress(range.address_prefix.clone())))?;
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let bits = number(at.field("prefix_len"), &range.prefix_len, 0..=most)?.unwrap_or(0);
+    Ok((ip, u8::try_from(bits).unwrap_or(u8::MAX)))
 }
 
 fn parts<'p>(

@@ -4,7 +4,7 @@ use forebay_proto::Any;
 use forebay_proto::envoy::extensions::filters::http::{
     buffer::v3::Buffer, cors::v3::Cors, ext_authz::v3::ExtAuthz, fault::v3::HttpFault,
     header_mutation::v3::HeaderMutation, health_check::v3::HealthCheck, local_ratelimit::v3::LocalRateLimit,
-    router::v3::Router,
+    rbac::v3::Rbac, router::v3::Router,
 };
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 
@@ -19,6 +19,7 @@ use crate::names::Names;
 pub(super) mod authz;
 mod health_check;
 pub(super) mod rate_limit;
+pub(super) mod rbac;
 pub(super) mod small;
 
 /// The filters before the router, and whether the router sets headers of its own.
@@ -80,6 +81,8 @@ fn kind(at: &At<'_>, any: &Any, names: &mut Names) -> Result<Option<FilterKind>,
     } else if is::<LocalRateLimit>(any) {
         let settings = rate_limit::local_rate_limit(at, &unpack(at, any)?, names)?;
         FilterKind::LocalRateLimit(settings.map(std::sync::Arc::new))
+    } else if is::<Rbac>(any) {
+        FilterKind::Rbac(rbac::rbac(at, &unpack(at, any)?, names)?.into())
     } else {
         return Ok(None);
     }))

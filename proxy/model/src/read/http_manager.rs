@@ -7,6 +7,7 @@ use forebay_proto::envoy::extensions::filters::network::http_connection_manager:
 use forebay_route::VirtualHost;
 
 use super::access_log::access_logs;
+use super::address::cidr;
 use super::at::At;
 use super::config_source::config_source;
 use super::fields::fields;
@@ -189,14 +190,7 @@ fn internal(
         harmless: [unix_sockets],
         refused: [],
     });
-    let ranges = each(&at.field("cidr_ranges"), cidr_ranges, |at, range| {
-        let ip: std::net::IpAddr = range.address_prefix.parse().map_err(|_| {
-            at.field("address_prefix").refuse(Rule::NotAnAddress(range.address_prefix.clone()))
-        })?;
-        let most = if ip.is_ipv4() { 32 } else { 128 };
-        let bits = number(at.field("prefix_len"), &range.prefix_len, 0..=most)?.unwrap_or(0);
-        Ok((ip, u8::try_from(bits).unwrap_or(u8::MAX)))
-    })?;
+    let ranges = each(&at.field("cidr_ranges"), cidr_ranges, cidr)?;
     Ok(InternalRanges(ranges))
 }
 

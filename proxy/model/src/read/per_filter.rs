@@ -8,13 +8,13 @@ use forebay_proto::Any;
 use forebay_proto::envoy::config::route::v3::FilterConfig;
 use forebay_proto::envoy::extensions::filters::http::{
     buffer::v3::BufferPerRoute, cors::v3::CorsPolicy, ext_authz::v3::ExtAuthzPerRoute, fault::v3::HttpFault,
-    header_mutation::v3::HeaderMutationPerRoute, local_ratelimit::v3::LocalRateLimit,
+    header_mutation::v3::HeaderMutationPerRoute, local_ratelimit::v3::LocalRateLimit, rbac::v3::RbacPerRoute,
 };
 use forebay_route::{Override, PerFilter, Told};
 
 use super::any::{is, unknown, unpack};
 use super::at::At;
-use super::filters::{authz, rate_limit, small};
+use super::filters::{authz, rate_limit, rbac, small};
 use super::invalid::Invalid;
 use crate::names::Names;
 
@@ -80,6 +80,9 @@ fn told(at: &At<'_>, any: &Any, names: &mut Names) -> Result<Option<Read>, Inval
     }
     if is::<LocalRateLimit>(any) {
         return said(rate_limit::local_rate_limit(at, &unpack(at, any)?, names)?);
+    }
+    if is::<RbacPerRoute>(any) {
+        return said(Some(rbac::per_route(at, &unpack(at, any)?, names)?));
     }
     Ok(None)
 }

@@ -174,3 +174,36 @@ fn settings_that_nobody_reads_are_refused_by_type() {
     assert_eq!(why(any(&route::FilterConfig::default())), format!("{at}.config: is missing"));
     assert_eq!(why(any(&authz::ExtAuthzPerRoute::default())), format!("{at}.override: is missing"));
 }
+
+#[test]
+fn what_rbac_cannot_honour_is_refused_by_name() {
+    use forebay_proto::envoy::config::rbac::v3 as rbac;
+    use forebay_proto::envoy::extensions::filters::http::rbac::v3 as filters;
+    let why = |change: &dyn Fn(&mut rbac::Policy)| {
+        let mut policy = rbac::Policy {
+            permissions: vec![rbac::Permission { rule: Some(rbac::permission::Rule::Any(true)) }],
+            principals: vec![rbac::Principal { identifier: Some(rbac::principal::Identifier::Any(true)) }],
+            ..Default::default()
+        };
+        change(&mut policy);
+        let rules = rbac::Rbac { policies: [("p".to_owned(), policy)].into(), ..Default::default() };
+        let message = filters::Rbac { rules: Some(rules), ..Default::default() };
+        let why = refused(vec![filter("rbac", &message), router()]);
+        let at = format!("{AT}[0].typed_config.rules.policies");
+        why.strip_prefix(&at).unwrap_or_else(|| panic!("{why}")).to_owned()
+    };
+    let permission = |rule| move |p: &mut rbac::Policy| p.permissions[0].rule = rule;
+    assert!(why(&|p| p.permissions.clear()).ends_with(".permissions: is empty"));
+    assert!(why(&|p| p.condition = Some(Default::default())).contains(".condition: "));
+    let no = why(&|p| permission(Some(rbac::permission::Rule::Any(false)))(p));
+    assert!(no.ends_with(".permissions[0].any: false is not supported"), "{no}");
+    let port = why(&|p| permission(Some(rbac::permission::Rule::DestinationPort(70_000)))(p));
+    assert!(port.ends_with(".permissions[0].destination_port: 70000 is not between 0 and 65535"), "{port}");
+    let custom = why(&|p| {
+        p.principals[0].identifier = Some(rbac::principal::Identifier::Custom(core::TypedExtensionConfig {
+            name: "x".to_owned(),
+            ..Default::default()
+        }));
+    });
+    assert!(custom.ends_with(".principals[0].custom: \"x\" is not supported"), "{custom}");
+}
