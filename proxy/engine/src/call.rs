@@ -12,7 +12,7 @@ use forebay_http::{Flow, Head, Piece, Source, Up};
 use forebay_telemetry::Cluster;
 
 use crate::config::ClusterState;
-use crate::exchange::{HeldBody, Line, keep, own_connection};
+use crate::exchange::{Called, HeldBody, Line, keep, own_connection};
 use crate::worker::Worker;
 
 /// A whole answer.
@@ -97,7 +97,8 @@ async fn exchange(
     let cluster = state.now();
     let lease = cluster.endpoints.pick(&worker.rng, None).ok_or(Failed::NoEndpoint)?;
     let endpoint = lease.endpoint();
-    let line = own_connection(worker, state, &cluster, endpoint).await.ok_or(Failed::Connect)?;
+    let called = Called::of(worker, &cluster, endpoint.id, head);
+    let line = own_connection(worker, state, &cluster, endpoint, &called).await.ok_or(Failed::Connect)?;
     // Held until the answer is whole: it is the stream's place on its connection.
     let (mut up, mut tie, _stream) = match line {
         Line::H2(mut send, on) => {
@@ -133,7 +134,7 @@ async fn exchange(
         && flow.is_done()
         && let Some(tie) = tie.take()
     {
-        worker.pools.put(endpoint.id, leg, tie, worker.clock.now().0, &keep(&cluster.config));
+        worker.pools.put(called.pool, leg, tie, worker.clock.now().0, &keep(&cluster.config));
     }
     Ok(answer)
 }

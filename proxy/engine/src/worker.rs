@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{ClusterState, Config};
 use crate::conn::{self, Front};
-use crate::exchange::{Exchange, Wire};
+use crate::exchange::{Apart, Exchange, Wire};
 use crate::fleet::Message;
 use crate::report::Report;
 use crate::spans::Spans;
@@ -36,6 +36,8 @@ pub(crate) struct Worker {
     pub(crate) limit: Limit,
     pub(crate) buffers: Rc<Pool>,
     pub(crate) pools: Pools<Wire>,
+    /// Pools of endpoints that have one for each name.
+    pub(crate) apart: Apart,
     pub(crate) config: Config,
     pub(crate) stats: Source,
     /// Access log files of the process; asked when a listener is configured.
@@ -88,6 +90,7 @@ impl Worker {
             drain: parts.drain.worker(),
             limit: parts.limit,
             pools: Pools::new(buffers.clone()),
+            apart: Apart::default(),
             buffers,
             config: Config::default(),
             stats: parts.stats,
@@ -153,7 +156,7 @@ impl Worker {
             Message::Update { epoch, update, mut sockets } => {
                 for (ix, cluster) in &update.clusters {
                     for endpoint in self.config.set_cluster(*ix, cluster.as_ref()) {
-                        self.pools.forget(endpoint);
+                        self.apart.forget(self, endpoint);
                     }
                 }
                 for (name, table) in &update.tables {

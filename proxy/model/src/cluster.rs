@@ -55,6 +55,8 @@ pub struct ClusterSettings {
     pub protocol: Protocol,
     /// TLS below that; the same `Arc` for as long as its bytes are the same.
     pub tls: Option<Arc<ClientTls>>,
+    /// The names in that which the request's host says; `None`: none of them.
+    pub auto_names: Option<AutoNames>,
     /// How long an idle connection is kept; zero is for ever.
     pub idle_timeout: Duration,
     /// How long any connection is kept; zero is for ever.
@@ -71,6 +73,17 @@ pub struct ClusterSettings {
     pub high_limits: Limits,
     /// How an endpoint is chosen.
     pub balance: Balance,
+}
+
+/// Which names of TLS are the request's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoNames {
+    /// The name that is asked for (SNI).
+    pub sni: bool,
+    /// A name that the endpoint's certificate has to have.
+    pub san: bool,
+    /// A header (lower-case name) that goes before the host where it is there.
+    pub header: Option<Arc<str>>,
 }
 
 /// What to speak to the endpoints.
@@ -142,10 +155,12 @@ pub enum Discovery {
 pub struct Dns {
     /// Names (or numbers) and ports, in order.
     pub hosts: Arc<[DnsHost]>,
-    /// How long an answer is trusted when its TTL is not.
+    /// How long an answer is trusted.
     pub refresh: Duration,
-    /// Whether the answer's TTL replaces `refresh`.
-    pub respect_ttl: bool,
+    /// At most so much longer, by chance.
+    pub jitter: Duration,
+    /// Between tries while a name does not resolve: the first pause, and the longest that it grows to. `None`: as `refresh`.
+    pub on_failure: Option<(Duration, Duration)>,
     /// Which families to ask for.
     pub family: DnsFamily,
 }

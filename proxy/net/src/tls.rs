@@ -10,7 +10,7 @@ mod verify;
 mod words;
 
 pub use certificate::{About, Pem, San, SanKind, about};
-pub use client::{ClientSpec, ClientTls};
+pub use client::{Asked, ClientSpec, ClientTls};
 pub use hello::Hello;
 pub use refused::{Refused, Why};
 pub use server::{Clients, ServerSpec, ServerTls};

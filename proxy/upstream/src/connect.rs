@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_net::Stream;
-use forebay_net::tls::{ClientTls, Failure, HandshakeError};
+use forebay_net::tls::{Asked, ClientTls, Failure, HandshakeError};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
@@ -50,6 +50,8 @@ pub struct Dial<'d> {
     pub timeout: Duration,
     /// TLS, if the endpoint speaks it.
     pub tls: Option<&'d ClientTls>,
+    /// The names of that, where they are the request's to say.
+    pub asked: Option<&'d Asked>,
 }
 
 impl Dial<'_> {
@@ -63,7 +65,7 @@ impl Dial<'_> {
         let io = TcpStream::connect(self.address).await?;
         io.set_nodelay(true)?;
         let Some(tls) = self.tls else { return Ok(Stream::Plain(io)) };
-        let mut stream = tls.begin(io, self.address.ip(), http2).map_err(HandshakeError::Tls)?;
+        let mut stream = tls.begin(io, self.address.ip(), http2, self.asked).map_err(HandshakeError::Tls)?;
         stream.handshake().await?;
         Ok(Stream::Tls(Box::new(stream)))
     }

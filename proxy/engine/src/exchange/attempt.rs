@@ -13,6 +13,7 @@ use forebay_upstream::{OnShared, Tie};
 
 use super::Client;
 use super::answer::until_head;
+use super::called::Called;
 use super::connection::{Line, Wanted, connection};
 use super::limits::{Hold, Priority};
 use super::state::Exchange;
@@ -38,6 +39,8 @@ impl From<Fault> for Failed {
 /// A try that was answered: the leg with its body, and what was said of it.
 pub(super) struct Tried {
     pub(super) up: Up,
+    /// The pool that its connection belongs to.
+    pool: u64,
     /// The connection's bond with its pool, where it is not shared.
     pub(super) tie: Option<Tie<Wire>>,
     pub(super) framing: Framing,
@@ -50,22 +53,23 @@ pub(super) struct Tried {
 
 impl Tried {
     /// Returns the connection to its pool if it can carry another exchange.
-    pub(super) fn give_back(self, worker: &Worker, state: &ClusterState, endpoint: u64) {
+    pub(super) fn give_back(self, worker: &Worker, state: &ClusterState) {
+        let pool = self.pool;
         if let (Up::H1(leg), Some(tie)) = (self.up, self.tie)
             && self.keep_alive
             && leg.is_idle()
         {
             let keep = keep(&state.now().config);
-            worker.pools.put(endpoint, leg, tie, worker.clock.now().0, &keep);
+            worker.pools.put(pool, leg, tie, worker.clock.now().0, &keep);
         }
     }
 
     /// The answer is not wanted: only a connection that has nothing more to say of it can be used again.
-    pub(super) fn give_up(mut self, worker: &Worker, state: &ClusterState, endpoint: u64) {
+    pub(super) fn give_up(mut self, worker: &Worker, state: &ClusterState) {
         if let Up::H2(stream) = &mut self.up {
             stream.reset();
         }
-        self.give_back(worker, state, endpoint);
+        self.give_back(worker, state);
     }
 }
 
@@ -119,7 +123,9 @@ pub(super) async fn attempt<C: Client>(
     if x.asked.upgrade && !speaks_h2(cluster.config.protocol, x) {
         websocket::ask(x, &worker.rng);
     }
-    let line = match connection(worker, wanted, x, client).await {
+    let called = Called::of(worker, cluster, endpoint.id, &x.req);
+    let pool = called.pool;
+    let line = match connection(worker, wanted, &called, x, client).await {
         Ok(line) => line,
         Err(fault) => {
             if matches!(fault, Fault::ConnectFailed | Fault::ConnectLate) {
@@ -146,12 +152,12 @@ pub(super) async fn attempt<C: Client>(
         x.times.first_byte = x.times.sent;
         endpoint.count(Event::Succeeded);
         let framing = Framing::None;
-        return Ok(Tried { up, tie, framing, keep_alive: false, _stream: stream, _active: active });
+        return Ok(Tried { up, pool, tie, framing, keep_alive: false, _stream: stream, _active: active });
     }
     match until_head(worker, x, client, &mut up, upload).await {
         Ok((framing, keep_alive)) => {
             endpoint.count(if x.res.status < 500 { Event::Succeeded } else { Event::Failed });
-            Ok(Tried { up, tie, framing, keep_alive, _stream: stream, _active: active })
+            Ok(Tried { up, pool, tie, framing, keep_alive, _stream: stream, _active: active })
         }
         Err(fault) => {
             count(stats, fault);

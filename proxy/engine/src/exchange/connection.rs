@@ -17,6 +17,7 @@ use h2::client::SendRequest;
 
 use super::Client;
 use super::admit::Watch;
+use super::called::Called;
 use super::limits::{Hold, Priority};
 use super::speaks_h2;
 use super::state::Exchange;
@@ -48,16 +49,17 @@ pub(super) struct Wanted<'t> {
 pub(super) async fn connection<C: Client>(
     worker: &Rc<Worker>,
     wanted: &Wanted<'_>,
+    called: &Called,
     x: &mut Exchange,
     client: &mut C,
 ) -> Result<Line, Fault> {
     let now = worker.clock.now().0;
     if speaks_h2(wanted.cluster.config.protocol, x) {
-        if let Stream::Ready(send, stream) = worker.pools.stream(wanted.endpoint.id, now) {
+        if let Stream::Ready(send, stream) = worker.pools.stream(called.pool, now) {
             return Ok(Line::H2(send, stream));
         }
         // Boxed: opening is rare and its state large.
-        return Box::pin(share(worker, wanted, x, client)).await;
+        return Box::pin(share(worker, wanted, called, x, client)).await;
     }
     let may_repeat = x.is_idempotent() && x.body.is_whole(x.asked.framing);
     let reuse = if may_repeat { Reuse::Replayable } else { Reuse::Careful };
@@ -65,11 +67,11 @@ pub(super) async fn connection<C: Client>(
     let pooled = if x.attempts > 1 || x.ends_connect {
         None
     } else {
-        worker.pools.take(wanted.endpoint.id, reuse, now, false)
+        worker.pools.take(called.pool, reuse, now, false)
     };
     match pooled {
         Some((leg, tie)) => Ok(Line::H1 { leg, tie, reused: true }),
-        None => Box::pin(open(worker, wanted, reuse, x, client)).await,
+        None => Box::pin(open(worker, wanted, called, reuse, x, client)).await,
     }
 }
 
@@ -80,37 +82,38 @@ pub(crate) async fn own(
     state: &Rc<ClusterState>,
     cluster: &Target,
     endpoint: &Endpoint,
+    called: &Called,
 ) -> Option<Line> {
     let (stats, config) = (state.stats(&worker.stats), &cluster.config);
     let h2 = matches!(config.protocol, Protocol::Http2(_));
     loop {
         let now = worker.clock.now().0;
         if h2 {
-            match worker.pools.stream(endpoint.id, now) {
+            match worker.pools.stream(called.pool, now) {
                 Stream::Ready(send, stream) => return Some(Line::H2(send, stream)),
                 Stream::Full(mut send, stream) => {
                     poll_fn(|cx| send.poll_ready(cx)).await.ok()?;
                     return Some(Line::H2(send, stream));
                 }
-                Stream::Opening if worker.pools.opened(endpoint.id).await => continue,
+                Stream::Opening if worker.pools.opened(called.pool).await => continue,
                 Stream::Opening => return None,
                 Stream::None => {}
             }
         // Nobody knows whether such a request may be sent twice, so a pooled connection has to prove itself.
-        } else if let Some((leg, tie)) = worker.pools.take(endpoint.id, Reuse::Careful, now, false) {
+        } else if let Some((leg, tie)) = worker.pools.take(called.pool, Reuse::Careful, now, false) {
             return Some(Line::H1 { leg, tie, reused: true });
         }
-        let first = worker.pools.open_now(endpoint.id) == 0;
+        let first = worker.pools.open_now(called.pool) == 0;
         let Some(wire) = Wire::open(worker, state, config, Priority::Default, first, h2) else {
             stats.inc(Cluster::UpstreamCxOverflow);
             return None;
         };
-        let dial = dial(cluster, endpoint);
+        let dial = dial(cluster, endpoint, called);
         let opened = if h2 {
             let (settings, keep) = (settings(config.protocol), keep(config));
-            worker.pools.open_shared(endpoint.id, dial, now, &settings, keep, wire).await
+            worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire).await
         } else {
-            match worker.pools.open(endpoint.id, dial, now, wire).await {
+            match worker.pools.open(called.pool, dial, now, wire).await {
                 Ok((leg, tie)) => return Some(Line::H1 { leg, tie, reused: false }),
                 Err(error) => Err(error),
             }
@@ -127,6 +130,7 @@ pub(crate) async fn own(
 async fn open<C: Client>(
     worker: &Rc<Worker>,
     wanted: &Wanted<'_>,
+    called: &Called,
     reuse: Reuse,
     x: &mut Exchange,
     client: &mut C,
@@ -137,21 +141,21 @@ async fn open<C: Client>(
     let begun = worker.clock.tick();
     let mut overflowed = false;
     let wire = loop {
-        let first = worker.pools.open_now(endpoint.id) == 0;
+        let first = worker.pools.open_now(called.pool) == 0;
         if let Some(wire) = Wire::open(worker, state, config, priority, first, false) {
             break wire;
         }
         if !std::mem::replace(&mut overflowed, true) {
             stats.inc(Cluster::UpstreamCxOverflow);
         }
-        unless_gone(worker, x, client, Box::pin(worker.pools.freed(endpoint.id))).await?;
+        unless_gone(worker, x, client, Box::pin(worker.pools.freed(called.pool))).await?;
         if !x.ends_connect
-            && let Some((leg, tie)) = worker.pools.take(endpoint.id, reuse, worker.clock.now().0, true)
+            && let Some((leg, tie)) = worker.pools.take(called.pool, reuse, worker.clock.now().0, true)
         {
             return Ok(Line::H1 { leg, tie, reused: true });
         }
     };
-    let open = Box::pin(worker.pools.open(endpoint.id, dial(cluster, endpoint), begun.0, wire));
+    let open = Box::pin(worker.pools.open(called.pool, dial(cluster, endpoint, called), begun.0, wire));
     let opened = unless_gone(worker, x, client, open).await?;
     let (leg, tie) = opened.map_err(|e| fault(stats, endpoint, x, &e))?;
     x.times.connect = Some(worker.clock.tick().since(begun));
@@ -162,6 +166,7 @@ async fn open<C: Client>(
 async fn share<C: Client>(
     worker: &Rc<Worker>,
     wanted: &Wanted<'_>,
+    called: &Called,
     x: &mut Exchange,
     client: &mut C,
 ) -> Result<Line, Fault> {
@@ -171,7 +176,7 @@ async fn share<C: Client>(
     let begun = worker.clock.tick();
     let mut overflowed = false;
     loop {
-        match worker.pools.stream(endpoint.id, worker.clock.now().0) {
+        match worker.pools.stream(called.pool, worker.clock.now().0) {
             Stream::Ready(send, stream) => {
                 x.times.connect = Some(worker.clock.tick().since(begun));
                 return Ok(Line::H2(send, stream));
@@ -183,23 +188,23 @@ async fn share<C: Client>(
                 return Ok(Line::H2(send, stream));
             }
             Stream::Opening => {
-                if !unless_gone(worker, x, client, Box::pin(worker.pools.opened(endpoint.id))).await? {
+                if !unless_gone(worker, x, client, Box::pin(worker.pools.opened(called.pool))).await? {
                     stats.inc(Cluster::UpstreamRqPendingFailureEject);
                     return Err(Fault::ConnectFailed);
                 }
             }
             Stream::None => {
-                let first = worker.pools.open_now(endpoint.id) == 0;
+                let first = worker.pools.open_now(called.pool) == 0;
                 let Some(wire) = Wire::open(worker, state, config, priority, first, true) else {
                     if !std::mem::replace(&mut overflowed, true) {
                         stats.inc(Cluster::UpstreamCxOverflow);
                     }
-                    unless_gone(worker, x, client, Box::pin(worker.pools.freed(endpoint.id))).await?;
+                    unless_gone(worker, x, client, Box::pin(worker.pools.freed(called.pool))).await?;
                     continue;
                 };
-                let (dial, now) = (dial(cluster, endpoint), worker.clock.now().0);
+                let (dial, now) = (dial(cluster, endpoint, called), worker.clock.now().0);
                 let (settings, keep) = (settings(config.protocol), keep(config));
-                let open = worker.pools.open_shared(endpoint.id, dial, now, &settings, keep, wire);
+                let open = worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire);
                 let opened = unless_gone(worker, x, client, Box::pin(open)).await?;
                 opened.map_err(|e| fault(stats, endpoint, x, &e))?;
             }
@@ -261,9 +266,14 @@ async fn unless_gone<C: Client, T>(
     .await
 }
 
-fn dial<'t>(cluster: &'t Target, endpoint: &Endpoint) -> Dial<'t> {
+fn dial<'t>(cluster: &'t Target, endpoint: &Endpoint, called: &'t Called) -> Dial<'t> {
     let config = &cluster.config;
-    Dial { address: endpoint.address, timeout: config.connect_timeout, tls: config.tls.as_deref() }
+    Dial {
+        address: endpoint.address,
+        timeout: config.connect_timeout,
+        tls: config.tls.as_deref(),
+        asked: called.asked.as_deref(),
+    }
 }
 
 /// In Envoy's form, with the number and the names that its library has where it does not like a certificate: people search for

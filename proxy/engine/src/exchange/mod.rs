@@ -5,6 +5,7 @@ mod admit;
 mod again;
 mod answer;
 mod attempt;
+mod called;
 mod client_cert;
 mod connection;
 mod counts;
@@ -37,6 +38,7 @@ use forebay_route::{Forward, Matched, Picked};
 use forebay_telemetry::{ClusterTime, Http, HttpStats};
 
 pub(crate) use admit::Watch;
+pub(crate) use called::{Apart, Called};
 pub(crate) use connection::{Line, own as own_connection};
 pub(crate) use forebay_http::Client;
 pub(crate) use headers::{Side, apply as apply_headers, value as header_value};
@@ -247,7 +249,6 @@ pub(crate) struct Answered {
     tried: attempt::Tried,
     /// The request's body, where it is still being sent.
     upload: upload::Upload,
-    endpoint: u64,
     state: Rc<ClusterState>,
     /// Holds the endpoint's and the revision's slot until the response is through.
     _place: place::Place,
@@ -262,7 +263,7 @@ impl Answered {
         stats.completed(x.res.status);
         let took = x.elapsed(worker).saturating_sub(x.times.sent.unwrap_or_default());
         stats.record(ClusterTime::UpstreamRq, took);
-        self.tried.give_back(worker, &self.state, self.endpoint);
+        self.tried.give_back(worker, &self.state);
     }
 }
 

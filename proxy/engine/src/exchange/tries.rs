@@ -109,14 +109,13 @@ pub(super) async fn until_answered<C: Client>(
                                     tried,
                                     upload,
                                     state: state.clone(),
-                                    endpoint,
                                     _place: place,
                                     _retry: held,
                                 });
                             }
                         };
                         x.clocks.try_ended();
-                        tried.give_up(worker, state, endpoint);
+                        tried.give_up(worker, state);
                         Then::After { pause, failed: false }
                     }
                     Err(failed) => {

@@ -222,3 +222,36 @@ fn http2_is_agreed_upon_with_endpoints_that_speak_it() {
     let response = world.connect().get("/");
     assert_eq!((response.status, response.text()), (200, "h2"));
 }
+
+#[test]
+fn the_requests_host_may_be_the_name() {
+    use forebay_proto::envoy::config::core::v3::UpstreamHttpProtocolOptions;
+    let authority = Authority::new();
+    let endpoint = endpoint(&authority.sign(&["a.test", "*.wild.test"]));
+    let secured = secured(context(Some(&authority), &[]));
+    let world = world::to(&[endpoint.address])
+        .cluster(move |cluster| {
+            secured(cluster);
+            cluster.upstream_http_protocol_options = Some(UpstreamHttpProtocolOptions {
+                auto_sni: true,
+                auto_san_validation: true,
+                ..Default::default()
+            });
+        })
+        .start();
+    let mut client = world.connect();
+    let mut ask = |host: &str| {
+        client.send(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        let response = client.response();
+        (response.status, response.text().split(' ').next().unwrap_or_default().to_owned())
+    };
+    let named = |name: &str| (200, format!("Some({name:?})"));
+    assert_eq!(ask("a.test:80"), named("a.test"));
+    for _ in 0..2 {
+        assert_eq!(ask("b.test").0, 503, "a connection that was made for another name is none for this one");
+        assert_eq!(ask("A.test"), named("a.test"));
+        assert_eq!(ask("x.wild.test"), named("x.wild.test"));
+        assert_eq!(ask("127.0.0.1").0, 503);
+    }
+    assert_eq!(world.stat("cluster.backend.ssl.handshake"), 2, "each name's connection is used again");
+}

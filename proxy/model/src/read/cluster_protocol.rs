@@ -12,10 +12,11 @@ use forebay_proto::envoy::extensions::upstreams::http::v3 as pb;
 use super::any::{is, unknown, unpack};
 use super::at::At;
 use super::fields::fields;
+use super::headers::is_token;
 use super::http_options::{header_case, http1, http2, requests_per_connection};
-use super::invalid::Invalid;
+use super::invalid::{Invalid, Rule};
 use super::scalar::duration;
-use crate::cluster::Protocol;
+use crate::cluster::{AutoNames, Protocol};
 use crate::http_manager::HeaderCase;
 
 /// Envoy's default for idle upstream connections.
@@ -25,6 +26,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub(crate) struct Options<'p> {
     pub(crate) extensions: &'p HashMap<String, Any>,
     pub(crate) common: &'p Option<core::HttpProtocolOptions>,
+    pub(crate) upstream: &'p Option<core::UpstreamHttpProtocolOptions>,
     pub(crate) http1: &'p Option<core::Http1ProtocolOptions>,
     pub(crate) http2: &'p Option<core::Http2ProtocolOptions>,
     pub(crate) selection: i32,
@@ -38,6 +40,7 @@ pub(crate) struct Spoken {
     pub(crate) max_requests_per_connection: Option<u32>,
     pub(crate) max_stream_duration: Duration,
     pub(crate) header_case: HeaderCase,
+    pub(crate) auto_names: Option<AutoNames>,
 }
 
 impl Spoken {
@@ -58,7 +61,10 @@ pub(crate) fn protocol(at: &At<'_>, options: Options<'_>) -> Result<Spoken, Inva
     if let Some((at, message)) = extension {
         return read(&at, &message);
     }
-    let mut spoken = Spoken::default();
+    let mut spoken = Spoken {
+        auto_names: auto_names(&at.field("upstream_http_protocol_options"), options.upstream)?,
+        ..Spoken::default()
+    };
     common(&at.field("common_http_protocol_options"), options.common, &mut spoken)?;
     spoken.http1(&at.field("http_protocol_options"), options.http1)?;
     let http2 = options
@@ -84,6 +90,7 @@ impl Default for Spoken {
             max_requests_per_connection: None,
             max_stream_duration: Duration::ZERO,
             header_case: HeaderCase::Lower,
+            auto_names: None,
         }
     }
 }
@@ -94,9 +101,10 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
     };
     use pb::http_protocol_options::explicit_http_config::ProtocolConfig;
     fields!(at, message => pb::HttpProtocolOptions {
-        read: [common_http_protocol_options, http_filters, upstream_protocol_options],
-        // Server names are for TLS, which is refused.
-        harmless: [upstream_http_protocol_options],
+        read: [
+            common_http_protocol_options, http_filters, upstream_protocol_options, upstream_http_protocol_options,
+        ],
+        harmless: [],
         refused: [header_validation_config, outlier_detection, request_mirror_policies, hash_policy, retry_policy],
     });
     let filters = at.field("http_filters");
@@ -111,7 +119,10 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
             _ => return Err(filters.index(index).unsupported(&filter.name)),
         }
     }
-    let mut spoken = Spoken::default();
+    let mut spoken = Spoken {
+        auto_names: auto_names(&at.field("upstream_http_protocol_options"), upstream_http_protocol_options)?,
+        ..Spoken::default()
+    };
     common(&at.field("common_http_protocol_options"), common_http_protocol_options, &mut spoken)?;
     match upstream_protocol_options {
         Some(ExplicitHttpConfig(explicit)) => {
@@ -141,6 +152,28 @@ fn read(at: &At<'_>, message: &pb::HttpProtocolOptions) -> Result<Spoken, Invali
         None => return Err(at.missing("upstream_protocol_options")),
     }
     Ok(spoken)
+}
+
+fn auto_names(
+    at: &At<'_>,
+    options: &Option<core::UpstreamHttpProtocolOptions>,
+) -> Result<Option<AutoNames>, Invalid> {
+    let Some(options) = options else { return Ok(None) };
+    fields!(at, options => core::UpstreamHttpProtocolOptions {
+        read: [auto_sni, auto_san_validation, override_auto_sni_header],
+        harmless: [],
+        refused: [],
+    });
+    let header = match override_auto_sni_header.as_str() {
+        "" | ":authority" => None,
+        name if is_token(name) => Some(name.to_ascii_lowercase().into()),
+        name => {
+            let at = at.field("override_auto_sni_header");
+            return Err(at.refuse(Rule::BadHeaderName(name.to_owned())));
+        }
+    };
+    let names = AutoNames { sni: *auto_sni, san: *auto_san_validation, header };
+    Ok((names.sni || names.san).then_some(names))
 }
 
 fn common(

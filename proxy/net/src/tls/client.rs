@@ -15,7 +15,7 @@ use super::certificate::{About, Own, Pem};
 use super::refused::{Refused, Why};
 use super::server::provider;
 use super::stream::TlsStream;
-use super::verify::{Validation, Verifier};
+use super::verify::{Named, Validation, Verifier};
 use super::words::Params;
 
 /// What a cluster says about TLS.
@@ -42,8 +42,20 @@ pub struct ClientTls {
     sni: Option<ServerName<'static>>,
     certificate: Option<Own>,
     authorities: Vec<About>,
+    verifier: Arc<Verifier>,
+    /// Sessions whose endpoint had the name that it was asked for by: those of others prove nothing of the kind.
+    checked: Resumption,
     /// Unique in this process: connections made with other settings are not confused with those of these.
     number: u64,
+}
+
+/// The names that one connection is made by, where they are the request's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The name to ask for, instead of the settings' own.
+    pub sni: Option<Box<str>>,
+    /// The name that the certificate has to have beside what the settings say.
+    pub san: Option<Box<str>>,
 }
 
 impl PartialEq for ClientTls {
@@ -75,16 +87,18 @@ impl ClientTls {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&spec.params.versions())?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(verifier.clone());
         let mut config = match &certificate {
             Some(own) => builder.with_client_cert_resolver(Arc::new(Always(own.key.clone()))),
             None => builder.with_no_client_auth(),
         };
         config.enable_sni = sni.is_some();
-        config.resumption = match spec.sessions {
+        let sessions = || match spec.sessions {
             0 => Resumption::disabled(),
             n => Resumption::in_memory_sessions(n),
         };
+        config.resumption = sessions();
+        let checked = sessions();
         let authorities = authorities.iter().filter_map(super::certificate::about).collect();
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let offering = |protocol: &[u8]| {
@@ -96,16 +110,55 @@ impl ClientTls {
             Arc::new(config)
         };
         let (http1, http2) = (offering(b"http/1.1"), offering(b"h2"));
-        Ok(Self { http1, http2, sni, certificate, authorities, number })
+        Ok(Self { http1, http2, sni, certificate, authorities, verifier, checked, number })
     }
 
-    /// A session with an endpoint, over `io`, that is to carry this version of HTTP. Without a name of its own it goes by the
-    /// address, which is not sent.
-    pub fn begin(&self, io: TcpStream, endpoint: IpAddr, http2: bool) -> Result<TlsStream, rustls::Error> {
-        let name = self.sni.clone().unwrap_or_else(|| ServerName::IpAddress(endpoint.into()));
+    /// A session with an endpoint, over `io`, that is to carry this version of HTTP. Without a name of its own, or one that is
+    /// `asked` for, it goes by the address, which is not sent.
+    pub fn begin(
+        &self,
+        io: TcpStream,
+        endpoint: IpAddr,
+        http2: bool,
+        asked: Option<&Asked>,
+    ) -> Result<TlsStream, rustls::Error> {
+        let own = || self.sni.clone().unwrap_or_else(|| ServerName::IpAddress(endpoint.into()));
         let config = if http2 { &self.http2 } else { &self.http1 };
-        let session = ClientConnection::new(config.clone(), name)?;
+        let session = match asked {
+            None => ClientConnection::new(config.clone(), own())?,
+            Some(asked) => {
+                let (config, name) = self.named(config, asked, own)?;
+                ClientConnection::new(Arc::new(config), name)?
+            }
+        };
         Ok(TlsStream::made_by(self.number, io, session.into()))
+    }
+
+    fn named(
+        &self,
+        config: &ClientConfig,
+        asked: &Asked,
+        own: impl FnOnce() -> ServerName<'static>,
+    ) -> Result<(ClientConfig, ServerName<'static>), rustls::Error> {
+        let mut config = config.clone();
+        let name = match &asked.sni {
+            Some(name) => {
+                config.enable_sni = true;
+                ServerName::try_from(name.to_string())
+                    .map_err(|_| rustls::Error::General(format!("{name:?} is not a server name")))?
+            }
+            None => own(),
+        };
+        if let Some(san) = &asked.san {
+            // Sessions are remembered by the name that was sent: only where that is the one that was checked are they good.
+            config.resumption = match asked.sni == asked.san {
+                true => self.checked.clone(),
+                false => Resumption::disabled(),
+            };
+            let verifier = Named { verifier: self.verifier.clone(), name: san.clone() };
+            config.dangerous().set_certificate_verifier(Arc::new(verifier));
+        }
+        Ok((config, name))
     }
 
     /// Unique in this process, never 0.

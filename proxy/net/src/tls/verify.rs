@@ -44,11 +44,8 @@ impl SanRule {
         if self.kind.is_some_and(|kind| kind != san.kind) {
             return false;
         }
-        let covered = |exact: &str| match (san.kind, san.value.strip_prefix("*.")) {
-            (SanKind::Dns, Some(parent)) => {
-                exact.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
-            }
-            _ => false,
+        let covered = |exact: &str| {
+            san.kind == SanKind::Dns && san.value.starts_with("*.") && covers(&san.value, exact)
         };
         (self.accepts)(&san.value) || self.exact.as_deref().is_some_and(covered)
     }
@@ -56,20 +53,27 @@ impl SanRule {
 
 /// None of a certificate's names is one that it should have.
 #[derive(Debug, thiserror::Error)]
-#[error("verify cert failed: SAN matcher, certificate SANs are [{0}]")]
+#[error("verify cert failed: {0}")]
 pub(super) struct WrongNames(String);
 
 impl WrongNames {
     /// As an error of the library, which has its peer told what Envoy's is: certificate_unknown.
     fn error(sans: &[San]) -> Error {
-        let names: Vec<&str> = sans.iter().map(|san| &*san.value).collect();
-        CertificateError::Other(OtherError(Arc::new(WrongNames(names.join(", "))))).into()
+        Self::saying(format!("SAN matcher, certificate SANs are [{}]", joined(sans)))
+    }
+
+    fn saying(what: String) -> Error {
+        CertificateError::Other(OtherError(Arc::new(WrongNames(what)))).into()
     }
 
     /// Whether it is this.
     pub(super) fn is(error: &CertificateError) -> bool {
         matches!(error, CertificateError::Other(other) if other.0.is::<WrongNames>())
     }
+}
+
+fn joined(sans: &[San]) -> String {
+    sans.iter().map(|san| &*san.value).collect::<Vec<_>>().join(", ")
 }
 
 /// The check of one validation context.
@@ -186,6 +190,69 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// The same for one connection, whose endpoint has to have a name beside.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) name: Box<str>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.verifier.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
+        let about = about(leaf).ok_or(CertificateError::BadEncoding)?;
+        let is_it = |san: &San| match san.kind {
+            SanKind::Dns => covers(&san.value, &self.name),
+            SanKind::Uri | SanKind::Email | SanKind::Ip => *san.value == *self.name,
+        };
+        if about.sans.iter().any(is_it) {
+            return Ok(verified);
+        }
+        Err(WrongNames::saying(format!(
+            "verify SAN list, expected SANs: [{}], certificate SANs: [{}]",
+            self.name,
+            joined(&about.sans)
+        )))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate's host name, which may begin with `*.`, is for this name (RFC 6125 6.4.3).
+fn covers(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+        None => pattern.eq_ignore_ascii_case(name),
     }
 }
 

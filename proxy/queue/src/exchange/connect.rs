@@ -111,7 +111,7 @@ impl Patience {
 async fn open(sidecar: &Rc<Sidecar>) -> Result<Line, Fault> {
     let mut patience = Patience::new();
     loop {
-        let dial = Dial { address: sidecar.config.app, timeout: patience.next, tls: None };
+        let dial = Dial { address: sidecar.config.app, timeout: patience.next, tls: None, asked: None };
         match sidecar.pools.open(APP, dial, sidecar.clock.now().0, Wire).await {
             Ok((leg, tie)) => {
                 // A port among the kernel's ephemeral ones can connect to itself while nobody listens on it.
@@ -141,7 +141,8 @@ async fn share(sidecar: &Rc<Sidecar>) -> Result<Line, Fault> {
             }
             Stream::Opening => drop(sidecar.pools.opened(APP).await),
             Stream::None => {
-                let dial = Dial { address: sidecar.config.app, timeout: patience.next, tls: None };
+                let dial =
+                    Dial { address: sidecar.config.app, timeout: patience.next, tls: None, asked: None };
                 let now = sidecar.clock.now().0;
                 let settings = Settings::default();
                 let opened = sidecar.pools.open_shared(APP, dial, now, &settings, KEEP, Wire).await;
