@@ -11,10 +11,11 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Starts logging to standard output.
+/// Starts logging to where the configuration says.
 pub(super) fn start(logging: &Logging, identity: &Identity) {
     let zap: Option<Zap> = serde_json::from_str(&logging.config).ok();
     let zap = zap.unwrap_or_default();
@@ -24,8 +25,14 @@ pub(super) fn start(logging: &Logging, identity: &Identity) {
         key: format!("{}/{}", identity.namespace, identity.revision),
         pod: identity.pod.clone(),
     };
+    // Without a configuration zap writes to standard error.
+    let writer = match zap.output_paths.iter().any(|path| path == "stdout") {
+        true => BoxMakeWriter::new(std::io::stdout),
+        false => BoxMakeWriter::new(std::io::stderr),
+    };
+    let log = tracing_subscriber::fmt().with_max_level(filter(level)).event_format(format);
     // A second start in one process is a test's; it keeps the first's.
-    let _ = tracing_subscriber::fmt().with_max_level(filter(level)).event_format(format).try_init();
+    let _ = log.with_writer(writer).try_init();
 }
 
 fn filter(level: &str) -> LevelFilter {
@@ -42,6 +49,7 @@ fn filter(level: &str) -> LevelFilter {
 #[serde(rename_all = "camelCase", default)]
 struct Zap {
     level: String,
+    output_paths: Vec<String>,
     encoder_config: Keys,
 }
 

@@ -137,4 +137,4 @@ async def changes(side, app):
     await kept.send(get("/"))
     side.note("a kept connection", (await kept.response()).shown())
     out, err = await side.stop()
-    side.note("told", out.count("Certificate and/or key have changed on disk and were reloaded."))
+    side.note("told", (out + err).count("Certificate and/or key have changed on disk and were reloaded."))

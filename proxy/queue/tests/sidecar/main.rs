@@ -3,6 +3,7 @@
 
 mod breaker;
 mod drain;
+mod http2;
 mod leaks;
 mod support;
 mod timeouts;
