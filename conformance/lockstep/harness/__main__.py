@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import copy
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -17,6 +19,10 @@ from .side import Side
 
 HOME = pathlib.Path(__file__).resolve().parent.parent
 SHOWN = 12
+# A case that differs is run again so many times; more cases than this are no accident and are not.
+AGAIN, ACCIDENTS = 2, 60
+# Seconds for everything: ten times what a quiet machine takes.
+WITHIN = 1800
 
 
 def main() -> int:
@@ -31,12 +37,24 @@ def main() -> int:
     args = parser.parse_args()
     home = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-"))
     try:
-        return asyncio.run(lockstep(args, home))
+        return asyncio.run(bounded(args, home))
+    except asyncio.TimeoutError:
+        print(f"lockstep: not done within {WITHIN} s")
+        return 1
+    except asyncio.CancelledError:
+        return 130
     finally:
         if args.keep:
             print(f"kept: {home}")
         else:
             shutil.rmtree(home, ignore_errors=True)
+
+
+async def bounded(args, home: pathlib.Path) -> int:
+    """The run, which ends its programs however it ends itself."""
+    task = asyncio.ensure_future(lockstep(args, home))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await asyncio.wait_for(task, WITHIN)
 
 
 async def lockstep(args, home: pathlib.Path) -> int:
@@ -55,23 +73,62 @@ async def lockstep(args, home: pathlib.Path) -> int:
     ports, admin = allocate(files, ips)
     kinds = args.sides.split(",")
     sides = [Side("ab"[at], kinds[at], ips[at], home, ports, certificates) for at in (0, 1)]
-    results = []
+    listed = Listed(HOME / "differences.md" if kinds == ["envoy", "forebay"] else None)
     try:
         for side in sides:
             await side.listen(files)
-        together = [file for file in files if not file.alone]
-        if together:
-            results += await group.run(together, sides, admin, start)
-        for file in files:
-            if file.alone:
-                results += await group.run([file], sides, admin, start)
+        results = await play(files, sides, admin, start)
+        accidents = await again(results, listed, sides, admin, start)
     finally:
         for side in sides:
             await side.stop()
         if start:
             start.stop()
-    listed = Listed(HOME / "differences.md") if kinds == ["envoy", "forebay"] else Listed(pathlib.Path("/nonexistent"))
+    for name in accidents:
+        print(f"not again: {name}")
     return report(files, results, listed, kinds, args, time.monotonic() - began)
+
+
+async def play(files, sides, admin: int, start) -> list:
+    """All cases: those of most files on one pair of programs."""
+    results = []
+    together = [file for file in files if not file.alone]
+    if together:
+        results += await group.run(together, sides, admin, start)
+    for file in files:
+        if file.alone:
+            results += await group.run([file], sides, admin, start)
+    return results
+
+
+async def again(results: list, listed: Listed, sides, admin: int, start) -> list[str]:
+    """Runs what differs again, by itself on new programs, and keeps what came of that; the names of what differed once only."""
+    accidents = []
+    for _ in range(AGAIN):
+        differ = [one for one in results if unexpected(one, listed) and "start" not in one.fields[0]]
+        if not 0 < len(differ) <= ACCIDENTS:
+            break
+        files = {one.case.file for one in differ}
+        parts = []
+        for file in sorted(files, key=lambda file: file.name):
+            part = copy.copy(file)
+            # What one case leaves behind is the next one's beginning where a file says so.
+            part.cases = file.cases if file.alone else [one.case for one in differ if one.case.file is file]
+            parts.append(part)
+        found = {id(one.case): one for one in await play(parts, sides, admin, start)}
+        for at, one in enumerate(results):
+            new = found.get(id(one.case))
+            if new is None or one not in differ:
+                continue
+            results[at] = new
+            if not unexpected(new, listed):
+                accidents.append(f"{one.case.file.name}: {one.case.name}")
+    return accidents
+
+
+def unexpected(result, listed: Listed) -> list:
+    file, case = result.case.file.name, result.case.name
+    return [one for one in result.differences() if not listed.covers(file, case, one[0])]
 
 
 def allocate(files, ips) -> tuple[dict, int]:
@@ -105,15 +162,15 @@ def report(files, results, listed: Listed, kinds, args, spent: float) -> int:
         found = result.differences()
         if args.show:
             shown += [f"{file}: {case}", *(f"    {key}: {value[:200]}" for key, value in sorted(result.fields[0].items()))]
-        unexpected = [one for one in found if not listed.covers(file, case, one[0])]
+        new = unexpected(result, listed)
         if not found:
             row[1] += 1
-        elif not unexpected:
+        elif not new:
             row[2] += 1
         else:
             row[3] += 1
             once = "start" in result.fields[0] and row[3] > 1
-            shown += [] if once else show(result, unexpected, kinds, args.brief)
+            shown += [] if once else show(result, new, kinds, args.brief)
     print("\n".join(shown))
     print(f"{'file':<24}{'cases':>7}{'same':>7}{'listed':>8}{'differ':>8}")
     for name, row in rows.items():
@@ -123,7 +180,24 @@ def report(files, results, listed: Listed, kinds, args, spent: float) -> int:
     stale = listed.stale() if args.by == "static" else []
     for row in stale:
         print(f"stale: differences.md lists {row}, and there is no such difference")
-    return 1 if total[3] or stale or not results else 0
+    opened = open_files() if kinds == ["envoy", "forebay"] else {}
+    done = [name for name in opened if name in rows and not rows[name][3]]
+    if args.by == "static" and not args.case:
+        for name in done:
+            print(f"stale: open.txt lists {name}, which has no open difference any more")
+    else:
+        done = []
+    failed = [name for name, row in rows.items() if row[3] and name not in opened]
+    left = sum(row[3] for name, row in rows.items() if name in opened)
+    if left:
+        print(f"open.txt: {left} cases differ in files that are known to")
+    return 1 if failed or stale or done or not results else 0
+
+
+def open_files() -> dict[str, str]:
+    """Case files with differences that are still to be mended, and why."""
+    lines = (HOME / "open.txt").read_text().splitlines() if (HOME / "open.txt").exists() else []
+    return dict(line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
 
 
 def show(result, unexpected, kinds, brief: bool) -> list[str]:

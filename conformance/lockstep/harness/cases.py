@@ -13,7 +13,7 @@ CONNECTION = {
     "to", "h2", "tls", "prefix", "from", "requests", "pipeline", "raw", "frames", "answers", "patience", "took", "after",
     "settings", "until_end",
 }
-CASE = {"name", "over", "connections", "stats", "admin", "about", "settle", *REQUEST, *CONNECTION}
+CASE = {"name", "over", "connections", "stats", "admin", "pause", "about", "settle", *REQUEST, *CONNECTION}
 FILE = {
     "about", "backends", "clusters", "http", "routes", "virtual_hosts", "route_config", "listener", "listeners", "chain",
     "tls", "log", "stats", "cases", "host", "over", "defaults", "ads", "alone", "bootstrap", "static_only", "authz",
@@ -55,6 +55,10 @@ class File:
         _only(words, FILE, path.name)
         self.host = words.get("host", "a.test")
         self.alone = words.get("alone", False)
+        shared = set(words.get("backends", {"b": {}})) & set(words.get("listeners", {"main": {}}))
+        if shared:
+            # They would have one port.
+            raise SystemExit(f"{path.name}: a listener and a backend are both called {sorted(shared)}")
         self.cases = []
         for case in words["cases"]:
             case = {**words.get("defaults", {}), **case}

@@ -132,6 +132,8 @@ async def _case(case, sides, programs) -> Result:
             backend.forget()
     asks = case.words.get("admin", [])
     admin = [await _admin(programs[at], asks) for at in (0, 1)]
+    # Both answer before every worker has obeyed.
+    await asyncio.sleep(case.words.get("pause", 0))
     played = await asyncio.gather(*(_play(case, side) for side in sides))
     end = asyncio.get_running_loop().time() + SETTLE
     await asyncio.sleep(case.words.get("settle", 0))

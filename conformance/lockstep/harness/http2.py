@@ -1,6 +1,7 @@
 """HTTP/2 as frames, for both ends. Sends whatever it is told to, allowed or not, and notes what it hears."""
 
 import asyncio
+import contextlib
 import struct
 
 import hpack
@@ -98,10 +99,12 @@ class Frames:
             body = body[1 : len(body) - body[0]]
         if kind == DATA:
             if length:
-                more = struct.pack(">I", length)
-                await self.raw(WINDOW_UPDATE, 0, 0, more)
-                if not flags & END_STREAM:
-                    await self.raw(WINDOW_UPDATE, 0, stream, more)
+                # Whoever has said all may be gone already: what it said has come all the same.
+                with contextlib.suppress(Gone):
+                    more = struct.pack(">I", length)
+                    await self.raw(WINDOW_UPDATE, 0, 0, more)
+                    if not flags & END_STREAM:
+                        await self.raw(WINDOW_UPDATE, 0, stream, more)
             return ("data", stream, body, bool(flags & END_STREAM))
         if kind in (HEADERS, CONTINUATION):
             if kind == HEADERS:

@@ -19,10 +19,10 @@ class Row:
 class Listed:
     """The rows of every table whose head begins with `| file | case | field |`."""
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: "pathlib.Path | None"):
         self.rows: list[Row] = []
         inside = False
-        for line in path.read_text().splitlines() if path.exists() else []:
+        for line in path.read_text().splitlines() if path else []:
             cells = [cell.strip().replace("`", "") for cell in line.strip().strip("|").split("|")]
             if cells[:3] == ["file", "case", "field"]:
                 inside = True

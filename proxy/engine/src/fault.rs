@@ -5,6 +5,10 @@ use forebay_http::h1::Reject;
 use forebay_net::tls::Failure;
 use forebay_telemetry::log::Flag;
 
+mod cause;
+
+pub(crate) use cause::Cause;
+
 /// Everything that can keep a request from being answered by its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -14,8 +18,14 @@ pub enum Fault {
     Head2(&'static str),
     /// The path cannot be normalised, or hides an end or a slash.
     Path,
+    /// The target is no path: `*`, or a query alone.
+    NotAPath,
     /// A header name has an underscore, and the listener refuses those.
     Underscore,
+    /// The same over HTTP/2, where it costs the stream alone.
+    Underscore2,
+    /// More headers than the limit, over HTTP/2.
+    TooManyHeaders2,
     /// The head did not arrive in time.
     HeadersLate,
     /// The request did not arrive in time.
@@ -35,7 +45,7 @@ pub enum Fault {
     /// The request waited as long as it may.
     WaitedTooLong,
     /// The endpoint refused the connection, or is not reachable.
-    ConnectFailed,
+    ConnectFailed(Cause),
     /// The endpoint did not answer the connection attempt in time.
     ConnectLate,
     /// The endpoint and we did not agree on TLS.
@@ -118,8 +128,24 @@ impl Fault {
         match self {
             Fault::Head(why) => Reply { close: true, ..head_reply(why) },
             Fault::Head2(details) => reply(400, Some(Flag::DownstreamProtocolError), details, ""),
-            Fault::Path => reply(400, None, "path_normalization_failed", ""),
-            Fault::Underscore => reply(400, None, "http1.unexpected_underscore", ""),
+            Fault::Path => Reply { close: true, ..reply(400, None, "path_normalization_failed", "") },
+            Fault::NotAPath => reply(404, None, "absolute_path_rejected", ""),
+            Fault::Underscore => Reply {
+                close: true,
+                ..reply(
+                    400,
+                    Some(Flag::DownstreamProtocolError),
+                    "http1.unexpected_underscore",
+                    "Bad Request",
+                )
+            },
+            Fault::Underscore2 => reply(400, None, "http2.unexpected_underscore", ""),
+            Fault::TooManyHeaders2 => reply(
+                431,
+                Some(Flag::DownstreamProtocolError),
+                "http2.too_many_headers",
+                "Request Header Fields Too Large",
+            ),
             Fault::HeadersLate => {
                 Reply { close: true, ..reply(408, None, "request_header_timeout", "request header timeout") }
             }
@@ -164,13 +190,13 @@ impl Fault {
                     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
                 )
             },
-            Fault::ConnectFailed => Reply {
+            Fault::ConnectFailed(cause) => Reply {
                 retry: Retry::Safe,
                 retry_after: Some(1),
                 ..reply(
                     503,
                     Some(Flag::UpstreamConnectionFailure),
-                    "upstream_reset_before_response_started{remote_connection_failure}",
+                    cause.details(),
                     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
                 )
             },
@@ -279,7 +305,7 @@ impl Fault {
             Fault::RoomFull => "too many requests wait for this revision",
             Fault::RoomBytes => "the requests that wait for this revision hold too many bytes",
             Fault::WaitedTooLong => "no replica became free in time",
-            Fault::ConnectFailed => "the replica refused the connection",
+            Fault::ConnectFailed(_) => "the replica refused the connection",
             Fault::UpstreamTls(_) => "the replica and the gateway did not agree on TLS",
             Fault::ConnectLate => "the replica did not accept the connection in time",
             Fault::UpstreamReset => "the replica closed the connection before it answered",
@@ -341,37 +367,10 @@ const fn head_reply(why: Reject) -> Reply {
         Reject::Scheme => reply(400, BROKEN, "http1.invalid_scheme", BAD),
         Reject::Fragment => reply(400, None, "path_normalization_failed", ""),
         Reject::Characters => reply(400, BROKEN, "http1.invalid_characters", BAD),
+        Reject::ConnectBody => reply(400, BROKEN, "http1.body_disallowed", BAD),
         _ => reply(400, BROKEN, "http1.codec_error", BAD),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_never_processed_is_safe_to_try_again() {
-        for fault in [Fault::ConnectFailed, Fault::ConnectLate, Fault::UpstreamRefused] {
-            assert_eq!(fault.reply().retry, Retry::Safe, "{fault:?}");
-        }
-        assert_eq!(Fault::UpstreamReset.reply().retry, Retry::Idempotent);
-        assert_eq!(Fault::Timeout.reply().retry, Retry::Never);
-    }
-
-    #[test]
-    fn lost_framing_closes() {
-        for why in [Reject::LengthAndEncoding, Reject::BareLineEnd, Reject::TooLarge, Reject::Encoding] {
-            assert!(Fault::Head(why).reply().close, "{why:?}");
-        }
-        assert_eq!(Fault::Head(Reject::TooLarge).reply().status, 431);
-        assert_eq!(Fault::Head(Reject::Encoding).reply().status, 501);
-        assert_eq!(Fault::NoRoute.reply().status, 404);
-    }
-
-    #[test]
-    fn what_a_caller_may_repeat_says_when() {
-        for fault in [Fault::RoomFull, Fault::RoomBytes, Fault::WaitedTooLong, Fault::NoEndpoint] {
-            assert!(fault.reply().retry_after.is_some(), "{fault:?}");
-        }
-    }
-}
+mod tests;

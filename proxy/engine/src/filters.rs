@@ -123,7 +123,7 @@ impl Chain {
                     Verdict::Pass
                 }
                 Kind::RateLimit(settings) => small::rate_limit(settings.as_deref(), &filter.name, asking, x),
-                Kind::Health(settings) => health::request(settings, asking, x),
+                Kind::Health(settings) => health::request(settings, asking, x, client).await,
                 Kind::Rbac(settings) => rbac::request(settings, &filter.name, asking, x),
             };
             if !matches!(verdict, Verdict::Pass) {
@@ -141,6 +141,9 @@ impl Chain {
                 && !filter.is_off(matched)
             {
                 mutation::apply(worker, x, Side::Response, settings, &filter.name, matched);
+            }
+            if matches!(filter.kind, Kind::Health(_)) && !filter.is_off(matched) {
+                health::response(worker, x);
             }
             for how in edits::ORDER {
                 let mine = later.iter().filter(|it| it.filter == number && it.edit.how == how);

@@ -47,6 +47,8 @@ pub struct Options {
     pub reports: mpsc::UnboundedSender<Report>,
     /// Who sends spans.
     pub speaker: Speaker,
+    /// The cluster of proxies that this one is of, as those who check its health are told.
+    pub cluster: Arc<str>,
 }
 
 /// Why a fleet could not start.
@@ -132,7 +134,7 @@ impl Fleet {
             let (epoch, reports) = (fleet.epoch.clone(), options.reports.clone());
             let (counts, speaker) = (fleet.spans.clone(), speaker.clone());
             let (stats, next_connection) = (options.registry.source(), next_connection.clone());
-            let failing = fleet.failing.clone();
+            let (failing, cluster) = (fleet.failing.clone(), options.cluster.clone());
             let (drain, limit, log_files) = (fleet.drain.clone(), fleet.limit.clone(), fleet.logs.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 let spans = Spans::new(counts, speaker);
@@ -147,6 +149,7 @@ impl Fleet {
                     drain,
                     limit,
                     failing,
+                    cluster,
                 };
                 live(parts);
             })?;

@@ -44,6 +44,10 @@ pub(crate) struct Worker {
     pub(crate) log_files: Files,
     /// Whether health checks are to fail. Written by the admin interface, read where a health check is answered.
     pub(crate) failing: Arc<AtomicBool>,
+    /// The cluster of proxies that this one is of.
+    pub(crate) cluster: Arc<str>,
+    /// Whether an access log asks what passes on the wire: connections of HTTP/2 that are opened from then on count it.
+    pub(crate) counts_wire: Cell<bool>,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
     listeners: RefCell<Vec<Rc<Front>>>,
@@ -76,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) drain: Drain,
     pub(crate) limit: Limit,
     pub(crate) failing: Arc<AtomicBool>,
+    pub(crate) cluster: Arc<str>,
 }
 
 impl Worker {
@@ -96,6 +101,8 @@ impl Worker {
             stats: parts.stats,
             log_files: parts.log_files,
             failing: parts.failing,
+            cluster: parts.cluster,
+            counts_wire: Cell::new(false),
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
             handshakes: Cell::new(0),

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Flag {
+    /// URX: retries or connect attempts used up. First, because it is said before the fault of the last try is.
+    UpstreamRetryLimitExceeded,
     /// LH: the local service failed its health check.
     FailedLocalHealthCheck,
     /// UH: no healthy upstream host.
@@ -34,8 +36,6 @@ pub enum Flag {
     RateLimitServiceError,
     /// DC: the client went away.
     DownstreamConnectionTermination,
-    /// URX: retries or connect attempts used up.
-    UpstreamRetryLimitExceeded,
     /// SI: nothing moved for too long.
     StreamIdleTimeout,
     /// IH: a strictly checked header is invalid.
@@ -92,6 +92,7 @@ impl Flag {
 
 /// Short and long names by discriminant.
 const NAMES: [(&str, &str); 30] = [
+    ("URX", "UpstreamRetryLimitExceeded"),
     ("LH", "FailedLocalHealthCheck"),
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
@@ -107,7 +108,6 @@ const NAMES: [(&str, &str); 30] = [
     ("UAEX", "UnauthorizedExternalService"),
     ("RLSE", "RateLimitServiceError"),
     ("DC", "DownstreamConnectionTermination"),
-    ("URX", "UpstreamRetryLimitExceeded"),
     ("SI", "StreamIdleTimeout"),
     ("IH", "InvalidEnvoyRequestHeaders"),
     ("DPE", "DownstreamProtocolError"),
@@ -127,6 +127,7 @@ const NAMES: [(&str, &str); 30] = [
 const ALL: [Flag; 30] = {
     use Flag::*;
     [
+        UpstreamRetryLimitExceeded,
         FailedLocalHealthCheck,
         NoHealthyUpstream,
         UpstreamRequestTimeout,
@@ -142,7 +143,6 @@ const ALL: [Flag; 30] = {
         UnauthorizedExternalService,
         RateLimitServiceError,
         DownstreamConnectionTermination,
-        UpstreamRetryLimitExceeded,
         StreamIdleTimeout,
         InvalidEnvoyRequestHeaders,
         DownstreamProtocolError,

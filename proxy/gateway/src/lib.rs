@@ -169,6 +169,7 @@ impl Gateway {
             max_connections: config.max_connections,
             registry: registry.clone(),
             reports,
+            cluster: config.node.cluster.as_str().into(),
             speaker: Speaker {
                 node_id: config.node.id.clone(),
                 zone: config.node.locality.as_ref().map(|at| at.zone.clone()).unwrap_or_default(),

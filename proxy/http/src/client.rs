@@ -6,7 +6,20 @@ use std::task::{Context, Poll};
 use crate::h1::{Framing, Gone, Leg, Persist};
 use crate::h2::ServerStream;
 use crate::head::{Head, Version};
-use crate::leg::{Sink, Source};
+use crate::leg::{Sink, Source, WireBytes};
+
+/// How a client that is gone went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Its connection ended.
+    Connection,
+    /// It reset its stream.
+    Reset,
+    /// The same, by REFUSED_STREAM.
+    Refused,
+    /// Its stream was reset for what it sent.
+    Broken,
+}
 
 /// A client whose request is being served.
 pub trait Client: Source + Sink {
@@ -18,6 +31,14 @@ pub trait Client: Source + Sink {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Gone>;
     /// Whether a client that closed its half has turned out to be gone altogether.
     fn is_broken(&self) -> bool;
+    /// What has passed on the wire for this exchange; over HTTP/2 only where it is counted.
+    fn wire(&self) -> WireBytes;
+    /// Whether what was handed over is written later, by somebody else whose count is wanted.
+    fn is_metered(&self) -> bool {
+        false
+    }
+    /// How it went, once it is gone.
+    fn left(&mut self) -> Left;
     /// Whether the request's body has been read.
     fn has_read_all(&self) -> bool;
     /// Bytes of the body that are here already; all of it if `n` of them are.
@@ -49,6 +70,14 @@ impl Client for Leg {
         !matches!(self.io().tcp().take_error(), Ok(None))
     }
 
+    fn wire(&self) -> WireBytes {
+        Leg::wire(self)
+    }
+
+    fn left(&mut self) -> Left {
+        Left::Connection
+    }
+
     fn has_read_all(&self) -> bool {
         Leg::has_read_all(self)
     }
@@ -74,7 +103,7 @@ impl Client for Leg {
 
 impl Client for ServerStream {
     fn respond(&mut self, head: &Head, framing: Framing, _: Persist, _: Version) -> io::Result<()> {
-        self.start_response(head, matches!(framing, Framing::None | Framing::Length(0)))
+        self.start_response(head, matches!(framing, Framing::None | Framing::Unsent | Framing::Length(0)))
     }
 
     fn inform(&mut self, head: &Head) -> io::Result<()> {
@@ -87,6 +116,23 @@ impl Client for ServerStream {
 
     fn is_broken(&self) -> bool {
         false
+    }
+
+    fn wire(&self) -> WireBytes {
+        ServerStream::wire(self)
+    }
+
+    fn is_metered(&self) -> bool {
+        ServerStream::is_metered(self)
+    }
+
+    fn left(&mut self) -> Left {
+        match self.ended_by() {
+            Some((h2::Reason::REFUSED_STREAM, true)) => Left::Refused,
+            Some((_, true)) => Left::Reset,
+            Some((_, false)) => Left::Broken,
+            None => Left::Connection,
+        }
     }
 
     fn has_read_all(&self) -> bool {

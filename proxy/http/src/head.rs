@@ -240,6 +240,11 @@ impl Head {
         self.method() == b"CONNECT"
     }
 
+    /// Whether there is a host at all, be it an empty one.
+    pub fn has_authority(&self) -> bool {
+        self.authority.is_some()
+    }
+
     /// Whether the response to this request has no body whatever it says.
     pub fn is_head(&self) -> bool {
         self.method() == b"HEAD"

@@ -8,6 +8,19 @@ use crate::h1::{self, BodyError};
 use crate::h2;
 use crate::head::Head;
 
+/// Bytes of one exchange as they pass on the wire, framing and compression included.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct WireBytes {
+    /// Read, all of it.
+    pub received: u64,
+    /// Written, all of it.
+    pub sent: u64,
+    /// Read as head.
+    pub head_received: u64,
+    /// Written as heads, interim ones included.
+    pub head_sent: u64,
+}
+
 /// What a source has next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
@@ -123,6 +136,14 @@ impl Up {
         // A stream of HTTP/2 is one already, its answer being what it is.
         if let Up::H1(leg) = self {
             leg.tunnel();
+        }
+    }
+
+    /// What has passed on the wire for this exchange; over HTTP/2 only where it is counted.
+    pub fn wire(&self) -> WireBytes {
+        match self {
+            Up::H1(leg) => leg.wire(),
+            Up::H2(stream) => stream.wire(),
         }
     }
 

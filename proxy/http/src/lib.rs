@@ -20,7 +20,7 @@ mod leg;
 pub mod path;
 
 pub use buf::{Buf, Pool};
-pub use client::Client;
+pub use client::{Client, Left};
 pub use head::{Head, Scheme, Version, tokens};
 pub use known::Known;
-pub use leg::{Flow, Piece, Sink, Source, Up, Wrong};
+pub use leg::{Flow, Piece, Sink, Source, Up, WireBytes, Wrong};

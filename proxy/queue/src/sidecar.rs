@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use forebay_balance::{Bounds, Capacity, Gate};
 use forebay_http::Pool;
-use forebay_net::tls::TlsStream;
-use forebay_net::{Clock, DateLine, Drain, Timer, WorkerDrain};
+use forebay_net::{Clock, DateLine, Drain, Stream, Timer, WorkerDrain};
 use forebay_upstream::{Keep, Owner, Pools, Why};
 use tokio::time::MissedTickBehavior;
 
@@ -59,7 +58,7 @@ pub(crate) struct Sidecar {
 pub(crate) struct Wire;
 
 impl Owner for Wire {
-    fn opened(&mut self, _: Option<&TlsStream>) {}
+    fn opened(&mut self, _: &Stream) {}
 
     fn closes(&mut self, _: Why) {}
 }

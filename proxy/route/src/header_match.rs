@@ -4,8 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::request::RequestView;
 use crate::text::TextMatch;
 
@@ -28,17 +26,18 @@ impl HeaderMatch {
 
     /// Whether the request meets it.
     pub fn matches<R: RequestView + ?Sized>(&self, req: &R) -> bool {
-        let mut joined = SmallVec::new();
-        let found = self.key.value(req, &mut joined);
-        let value = match found {
-            Some(value) => value,
-            None if self.missing_is_empty => &[],
-            None => return matches!(self.rule, HeaderRule::Present(wanted) if wanted == self.invert),
-        };
-        let verdict = match &self.rule {
+        let meets = |value: &[u8]| match &self.rule {
             HeaderRule::Present(wanted) => *wanted,
             HeaderRule::Range(range) => number(value).is_some_and(|n| range.contains(&n)),
             HeaderRule::Text(text) => text.matches(value),
+        };
+        // Of several values one is enough; each is looked at by itself.
+        let mut found = None;
+        self.key.each(req, &mut |value| found = Some(found.unwrap_or(false) || meets(value)));
+        let verdict = match found {
+            Some(verdict) => verdict,
+            None if self.missing_is_empty => meets(&[]),
+            None => return matches!(self.rule, HeaderRule::Present(wanted) if wanted == self.invert),
         };
         verdict != self.invert
     }
@@ -81,35 +80,17 @@ impl HeaderKey {
         }
     }
 
-    /// The value; several are joined by a comma in `joined`, as Envoy does.
-    fn value<'a, R: RequestView + ?Sized>(
-        &self,
-        req: &'a R,
-        joined: &'a mut SmallVec<[u8; JOINED]>,
-    ) -> Option<&'a [u8]> {
-        let present = |value: &'a [u8]| (!value.is_empty()).then_some(value);
-        match self {
-            Self::Authority => present(req.authority()),
-            Self::Method => present(req.method()),
-            Self::Path => present(req.path()),
-            Self::Scheme => present(req.scheme()),
-            Self::Name(name) => {
-                let mut first = None;
-                let mut count = 0usize;
-                req.each_header(name, &mut |value| {
-                    count += 1;
-                    match (count, first) {
-                        (2, Some(before)) => joined.extend_from_slice(before),
-                        (1, _) => first = Some(value),
-                        _ => {}
-                    }
-                    if count > 1 {
-                        joined.push(b',');
-                        joined.extend_from_slice(value);
-                    }
-                });
-                if count > 1 { Some(joined) } else { first }
-            }
+    /// Each value there is.
+    fn each<'a, R: RequestView + ?Sized>(&self, req: &'a R, tell: &mut dyn FnMut(&'a [u8])) {
+        let one = match self {
+            Self::Authority => req.authority(),
+            Self::Method => req.method(),
+            Self::Path => req.path(),
+            Self::Scheme => req.scheme(),
+            Self::Name(name) => return req.each_header(name, tell),
+        };
+        if !one.is_empty() {
+            tell(one);
         }
     }
 }
@@ -135,9 +116,6 @@ pub enum HeaderRule {
     Range(Range<i64>),
     Text(TextMatch),
 }
-
-/// Bytes of joined header values kept on the stack; matched headers with several values are rare and short.
-const JOINED: usize = 256;
 
 /// A signed decimal integer, blanks around it allowed, nothing else.
 fn number(value: &[u8]) -> Option<i64> {

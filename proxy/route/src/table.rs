@@ -97,7 +97,9 @@ impl<'t> Matched<'t> {
         if matches!(self.action, Picked::Https) {
             levels = [&NO_HEADERS; 4];
         } else if self.table.most_specific_headers_win {
-            levels.reverse();
+            // By Envoy's order a split stays before the others, and so is the one that any of them overrides.
+            let [_, rest @ ..] = &mut levels;
+            rest.reverse();
         }
         levels.into_iter().filter(|level| !level.is_empty())
     }

@@ -92,7 +92,10 @@ mod rules {
             ":method" => vec![&*req.method],
             _ => req.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| &**value).collect(),
         };
-        let value = values.join(",");
+        let any = |meets: &dyn Fn(&str) -> bool| match values.is_empty() {
+            true => meets(""),
+            false => values.iter().any(|value| meets(value)),
+        };
         match &matcher.rule {
             HeaderRule::Present(wanted) => {
                 let there = !values.is_empty() || matcher.missing_is_empty;
@@ -100,9 +103,9 @@ mod rules {
             }
             _ if values.is_empty() && !matcher.missing_is_empty => false,
             HeaderRule::Range(range) => {
-                value.parse().is_ok_and(|n: i64| range.contains(&n)) != matcher.invert
+                any(&|value| value.parse().is_ok_and(|n: i64| range.contains(&n))) != matcher.invert
             }
-            HeaderRule::Text(rule) => text(rule, &value) != matcher.invert,
+            HeaderRule::Text(rule) => any(&|value| text(rule, value)) != matcher.invert,
         }
     }
 

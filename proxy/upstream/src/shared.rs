@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use forebay_http::h2::{self as http2, Settings};
+use forebay_http::h2::{self as http2, Meter, Metered, Settings};
 use h2::client::SendRequest;
 
 use crate::connect::{ConnectError, Dial};
@@ -24,7 +25,7 @@ pub(crate) struct Connection {
     most: usize,
     used: u32,
     /// Streams that run on it.
-    live: Rc<Cell<usize>>,
+    live: Rc<Live>,
     opened: u64,
     keep: Keep,
     /// It closes then, unless it has streams.
@@ -36,7 +37,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Whether new streams may be opened on it.
     pub(crate) fn stays(&mut self, now: u64) -> bool {
-        if self.live.get() > 0 {
+        if self.live.streams.get() > 0 {
             self.idle_until = self.keep.until(now, self.opened).0;
         }
         let (until, why) = self.keep.until(now, self.opened);
@@ -49,19 +50,36 @@ impl Connection {
     }
 }
 
+/// What the streams of a connection have in common.
+struct Live {
+    streams: Cell<usize>,
+    local: Option<SocketAddr>,
+    meter: Option<Rc<Meter>>,
+}
+
 /// A stream on a shared connection, counted until dropped.
-pub struct OnShared(Rc<Cell<usize>>);
+pub struct OnShared(Rc<Live>);
 
 impl OnShared {
-    fn new(live: &Rc<Cell<usize>>) -> Self {
-        live.set(live.get() + 1);
+    fn new(live: &Rc<Live>) -> Self {
+        live.streams.set(live.streams.get() + 1);
         Self(live.clone())
+    }
+
+    /// Our end of the connection.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.0.local
+    }
+
+    /// Who counts the connection's bytes, if anybody does.
+    pub fn meter(&self) -> Option<&Rc<Meter>> {
+        self.0.meter.as_ref()
     }
 }
 
 impl Drop for OnShared {
     fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
     }
 }
 
@@ -90,7 +108,7 @@ impl<T: Owner> Pools<T> {
             match send.poll_ready(&mut cx) {
                 _ if !connection.stays(now) => drop(pool.h2.swap_remove(at)),
                 Poll::Ready(Err(_)) => drop(pool.h2.swap_remove(at)),
-                Poll::Ready(Ok(())) if connection.live.get() < connection.most => {
+                Poll::Ready(Ok(())) if connection.live.streams.get() < connection.most => {
                     let stream = OnShared::new(&connection.live);
                     connection.used += 1;
                     connection.idle_until = connection.keep.until(now, connection.opened).0;
@@ -123,7 +141,8 @@ impl<T: Owner> Pools<T> {
         shared.failures.get() == before
     }
 
-    /// Opens a connection for its `owner`, to be shared.
+    /// Opens a connection for its `owner`, to be shared; `metered`, its streams' bytes are counted.
+    #[expect(clippy::too_many_arguments, reason = "all that a connection is made of")]
     pub async fn open_shared(
         &self,
         endpoint: EndpointId,
@@ -131,14 +150,17 @@ impl<T: Owner> Pools<T> {
         now: u64,
         settings: &Settings,
         keep: Keep,
+        metered: bool,
         owner: T,
     ) -> Result<(), ConnectError> {
         let mut tie = self.tie(endpoint, now, owner);
         let mut opening = Opening::new(tie.shared.clone());
+        let (mut local, meter) = (None, metered.then(Meter::new));
         let opened = async {
             let io = dial.connect(true).await?;
-            tie.owner.opened(io.tls());
-            Ok::<_, ConnectError>(http2::connect(io, settings).await?)
+            tie.owner.opened(&io);
+            local = io.tcp().local_addr().ok();
+            Ok::<_, ConnectError>(http2::connect(Metered::client(io, meter.clone()), settings).await?)
         };
         let (mut send, mut connection) = opened.await.inspect_err(|_| opening.failed = true)?;
         let address = dial.address;
@@ -174,7 +196,7 @@ impl<T: Owner> Pools<T> {
                 send,
                 most: settings.max_concurrent_streams as usize,
                 used: 0,
-                live: Rc::default(),
+                live: Rc::new(Live { streams: Cell::new(0), local, meter }),
                 opened: now,
                 keep,
                 idle_until: keep.until(now, now).0,

@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use forebay_net::tls::TlsStream;
+use forebay_net::Stream;
 use tokio::sync::Notify;
 
 /// Whoever counts a connection. Dropped when it closes.
 pub trait Owner: 'static {
     /// The connection is there, with TLS or without.
-    fn opened(&mut self, tls: Option<&TlsStream>);
+    fn opened(&mut self, io: &Stream);
     /// The connection closes because of this. Said at most once, before the drop; without it, the connection closes in the
     /// middle of an exchange or with its endpoint.
     fn closes(&mut self, why: Why);

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use forebay_http::h1::Framing;
-use forebay_http::h2::{self as http2, ServerStream};
+use forebay_http::h2::{self as http2, Meter, Metered, ServerStream};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 use h2::server::SendResponse;
@@ -18,7 +17,7 @@ use crate::exchange::{Asked, Peer, refuse, run};
 use crate::fault::Fault;
 use crate::worker::Worker;
 
-type Connection = h2::server::Connection<Stream, Bytes>;
+type Connection = h2::server::Connection<Metered<Stream>, Bytes>;
 
 /// Streams of one connection that are being served, and what they tell it.
 #[derive(Default)]
@@ -73,8 +72,10 @@ pub(super) async fn serve(
     http.stats.inc(Http::DownstreamCxHttp2Active);
     let most = http.manager.http2.max_concurrent_streams.min(http2::MAX_STREAMS);
     let head_bytes = u32::try_from(http.limits.head_bytes).unwrap_or(u32::MAX);
+    let meter = http.counts_wire.then(Meter::new);
+    let stream = Metered::server(stream, meter.clone());
     match http2::accept(stream, most, head_bytes, http.manager.http2.allow_connect).await {
-        Ok(connection) => streams(worker, on, peer, connection, leaves).await,
+        Ok(connection) => streams(worker, on, peer, connection, leaves, meter).await,
         Err(_) => http.stats.inc(Http::DownstreamCxProtocolError),
     }
     http.stats.dec(Http::DownstreamCxHttp2Active);
@@ -86,6 +87,7 @@ async fn streams(
     peer: &Peer,
     mut connection: Connection,
     leaves: Leaves,
+    meter: Option<Rc<Meter>>,
 ) {
     let streams = Rc::new(Streams::default());
     let peer = Rc::new(Peer {
@@ -123,9 +125,10 @@ async fn streams(
                 streams.open.set(streams.open.get() + 1);
                 life.takes_another(on, &mut connection);
                 let (worker, on, peer, streams) = (worker.clone(), on.clone(), peer.clone(), streams.clone());
+                let meter = meter.clone();
                 tokio::task::spawn_local(async move {
                     let _ended = Ended(streams);
-                    stream(&worker, &on, &peer, request, respond).await;
+                    stream(&worker, &on, &peer, request, respond, meter.as_ref()).await;
                 });
             }
             Some(Err(error)) => {
@@ -272,19 +275,21 @@ async fn stream(
     peer: &Peer,
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
+    meter: Option<&Rc<Meter>>,
 ) {
     let mut x = worker.lend_exchange();
-    let (mut leg, framing) = ServerStream::open(request, respond, on.http().limits.headers, &mut x.req);
+    let headers = on.http().limits.headers;
+    let (mut leg, framing) = ServerStream::open(request, respond, headers, meter, &mut x.req);
     match framing {
         Ok(framing) => {
-            let expects_continue = framing != Framing::None
-                && x.req.get(b"expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
+            let expects_continue =
+                x.req.get(b"expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
             let asked = Asked { framing, keep_alive: true, expects_continue, upgrade: leg.asks_for_tunnel() };
             run(worker, on, peer, asked, &mut x, &mut leg).await;
         }
         Err(why) => {
             let fault = match why {
-                http2::BadRequest::TooManyHeaders => Fault::Head(forebay_http::h1::Reject::TooManyHeaders),
+                http2::BadRequest::TooManyHeaders => Fault::TooManyHeaders2,
                 _ => Fault::Head2("http2.invalid.header.field"),
             };
             refuse(worker, on, peer, fault, &mut x, &mut leg).await;

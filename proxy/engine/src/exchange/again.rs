@@ -106,7 +106,7 @@ impl Again {
     ) -> Verdict {
         let on = RetryOn::SERVER_ERROR.and(RetryOn::GATEWAY_ERROR).and(RetryOn::RESET);
         let conditions = match fault {
-            Fault::ConnectFailed | Fault::ConnectLate | Fault::UpstreamTls(_) => {
+            Fault::ConnectFailed(_) | Fault::ConnectLate | Fault::UpstreamTls(_) => {
                 on.and(RetryOn::CONNECT_FAILURE).and(RetryOn::RESET_BEFORE_REQUEST)
             }
             Fault::UpstreamRefused => on.and(RetryOn::REFUSED_STREAM),

@@ -31,7 +31,7 @@ pub(super) async fn until_head<C: Client>(
     upload: &mut Upload,
 ) -> Result<(Framing, bool), Fault> {
     if x.asked.expects_continue && !client.has_read_all() {
-        // Only now, with a slot and a connection in hand, is the body wanted.
+        // Only now, with a revision's slot and a connection in hand, is the body wanted.
         let mut interim = Head::default();
         interim.status = 100;
         client.inform(&interim).map_err(|_| Fault::ClientGone)?;
@@ -49,7 +49,10 @@ pub(super) async fn until_head<C: Client>(
                     x.clocks.moved();
                 }
                 Ok(false) => {}
-                Err(error) => return Poll::Ready(Err(client_body_fault(&error))),
+                Err(error) => {
+                    x.bytes_in = x.body.received;
+                    return Poll::Ready(Err(client_body_fault(&error)));
+                }
             }
             if upload.is_done() {
                 x.times.request_end = Some(worker.clock.now().since(x.times.start));
@@ -101,7 +104,12 @@ fn poll_head<C: Client>(
                     tracing::debug!(%why, cluster = x.cluster.as_deref().unwrap_or(""), "an endpoint's response is not valid HTTP");
                     return Poll::Ready(Err(Fault::UpstreamProtocol));
                 }
-                Poll::Ready(Err(HeadError::Truncated | HeadError::Io(_))) => {
+                // Half a head breaks the protocol, however it was broken off.
+                Poll::Ready(Err(HeadError::Io(_))) if leg.buffered() > 0 => {
+                    return Poll::Ready(Err(Fault::UpstreamProtocol));
+                }
+                Poll::Ready(Err(HeadError::Truncated)) => return Poll::Ready(Err(Fault::UpstreamProtocol)),
+                Poll::Ready(Err(HeadError::Closed | HeadError::Io(_))) => {
                     return Poll::Ready(Err(Fault::UpstreamReset));
                 }
                 Poll::Pending => return Poll::Pending,
@@ -134,8 +142,9 @@ fn poll_head<C: Client>(
 }
 
 fn forward_interim<C: Client>(x: &mut Exchange, client: &mut C) -> Result<(), Fault> {
-    // 100 was ours to say, and HTTP/1.0 knows no interim responses.
-    if x.res.status != 100 && x.req.version != forebay_http::Version::H10 {
+    // 100 was ours to say, unless somebody still waits for it; and HTTP/1.0 knows no interim responses.
+    let wanted = x.res.status != 100 || std::mem::take(&mut x.forwards_continue);
+    if wanted && x.req.version != forebay_http::Version::H10 {
         x.res.strip_hop_by_hop();
         client.inform(&x.res).map_err(|_| Fault::ClientGone)?;
     }

@@ -120,6 +120,8 @@ pub(super) async fn attempt<C: Client>(
     let stats = state.stats(&worker.stats);
     x.upstream = Some(endpoint.address);
     x.upstream_name.clone_from(&endpoint.hostname);
+    x.upstream_local = None;
+    x.transport_failure.clear();
     if x.asked.upgrade && !speaks_h2(cluster.config.protocol, x) {
         websocket::ask(x, &worker.rng);
     }
@@ -128,7 +130,11 @@ pub(super) async fn attempt<C: Client>(
     let line = match connection(worker, wanted, &called, x, client).await {
         Ok(line) => line,
         Err(fault) => {
-            if matches!(fault, Fault::ConnectFailed | Fault::ConnectLate) {
+            if fault == Fault::Overflow {
+                // It has not been on its way to anybody.
+                x.upstream = None;
+            }
+            if matches!(fault, Fault::ConnectFailed(_) | Fault::ConnectLate) {
                 endpoint.count(Event::ConnectFailed);
                 endpoint.count(Event::Failed);
             }
@@ -142,6 +148,10 @@ pub(super) async fn attempt<C: Client>(
     if !reused {
         endpoint.count(Event::Connected);
     }
+    x.upstream_local = match (&tie, &stream) {
+        (Some(tie), _) => tie.owner.local,
+        (None, stream) => stream.as_ref().and_then(OnShared::local),
+    };
     endpoint.count(Event::Sent);
     x.times.sent = Some(worker.clock.now().since(x.times.start));
     x.clocks.try_began(worker, cluster.config.max_stream_duration);
@@ -160,6 +170,7 @@ pub(super) async fn attempt<C: Client>(
             Ok(Tried { up, pool, tie, framing, keep_alive, _stream: stream, _active: active })
         }
         Err(fault) => {
+            x.upstream_wire = up.wire();
             count(stats, fault);
             if let Some(tie) = &mut tie {
                 tie.owner.broke(fault == Fault::UpstreamReset);
@@ -224,7 +235,8 @@ fn start(line: Line, x: &Exchange, proper: bool) -> Result<Started, Fault> {
             } else {
                 ClientStream::open(&mut send, &x.req, x.asked.framing == Framing::None)
             };
-            let up = Up::H2(Box::new(stream.map_err(|e| h2_fault(&e))?));
+            let stream = stream.map_err(|e| h2_fault(&e))?;
+            let up = Up::H2(Box::new(stream.metered(place.meter())));
             Ok(Started { up, tie: None, stream: Some(place), reused: false })
         }
     }

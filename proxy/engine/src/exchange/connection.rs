@@ -23,7 +23,7 @@ use super::speaks_h2;
 use super::state::Exchange;
 use super::wire::{Wire, keep, settings};
 use crate::config::ClusterState;
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault};
 use crate::worker::Worker;
 
 /// A connection that a request can go out on.
@@ -111,7 +111,10 @@ pub(crate) async fn own(
         let dial = dial(cluster, endpoint, called);
         let opened = if h2 {
             let (settings, keep) = (settings(config.protocol), keep(config));
-            worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire).await
+            worker
+                .pools
+                .open_shared(called.pool, dial, now, &settings, keep, worker.counts_wire.get(), wire)
+                .await
         } else {
             match worker.pools.open(called.pool, dial, now, wire).await {
                 Ok((leg, tie)) => return Some(Line::H1 { leg, tie, reused: false }),
@@ -190,7 +193,7 @@ async fn share<C: Client>(
             Stream::Opening => {
                 if !unless_gone(worker, x, client, Box::pin(worker.pools.opened(called.pool))).await? {
                     stats.inc(Cluster::UpstreamRqPendingFailureEject);
-                    return Err(Fault::ConnectFailed);
+                    return Err(Fault::ConnectFailed(Cause::Other));
                 }
             }
             Stream::None => {
@@ -204,7 +207,15 @@ async fn share<C: Client>(
                 };
                 let (dial, now) = (dial(cluster, endpoint, called), worker.clock.now().0);
                 let (settings, keep) = (settings(config.protocol), keep(config));
-                let open = worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire);
+                let open = worker.pools.open_shared(
+                    called.pool,
+                    dial,
+                    now,
+                    &settings,
+                    keep,
+                    worker.counts_wire.get(),
+                    wire,
+                );
                 let opened = unless_gone(worker, x, client, Box::pin(open)).await?;
                 opened.map_err(|e| fault(stats, endpoint, x, &e))?;
             }
@@ -301,13 +312,18 @@ fn fault(stats: &ClusterStats, endpoint: &Endpoint, x: &mut Exchange, error: &Co
                 x.transport_failure = transport_failure(why);
             }
             match failure {
-                Failure::Broken => return Fault::ConnectFailed,
+                Failure::Broken => return Fault::ConnectFailed(Cause::Other),
                 Failure::Protocol | Failure::NoCertificate => stats.inc(Cluster::SslConnectionError),
                 Failure::Untrusted => stats.inc(Cluster::SslFailVerifyError),
                 Failure::WrongName => stats.inc(Cluster::SslFailVerifySan),
             }
             Fault::UpstreamTls(failure)
         }
-        ConnectError::Refused(_) | ConnectError::Handshake(_) => Fault::ConnectFailed,
+        ConnectError::Refused(error) => {
+            let cause = Cause::of(error);
+            cause.reason().clone_into(&mut x.transport_failure);
+            Fault::ConnectFailed(cause)
+        }
+        ConnectError::Handshake(_) => Fault::ConnectFailed(Cause::Other),
     }
 }

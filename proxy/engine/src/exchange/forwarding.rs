@@ -1,10 +1,11 @@
 //! Who a request comes from, and what the upstream is told of it: the forwarding headers, and which of a client's own claims are
 //! believed. Envoy's rules (HTTP header manipulation, `x-forwarded-for` and the sections after it). Knows no routes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use forebay_http::{Head, Known, Version};
 use forebay_model::HttpManager;
+use forebay_net::local_address;
 
 use super::client_cert;
 use super::state::{Exchange, Peer};
@@ -26,9 +27,14 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
     let manager = &http.manager;
     let scheme = if peer.secure.is_some() { "https" } else { "http" };
     let (trusted, single) = client(manager, &x.req);
+    if x.req.repeats(Known::XForwardedFor) {
+        x.req.join(Known::XForwardedFor);
+    }
     if manager.use_remote_address {
         if !manager.skip_xff_append {
-            x.req.append_to(Known::XForwardedFor, peer.text.as_bytes());
+            // A loopback address means another machine to whoever reads it there.
+            let who = if is_loopback(peer.remote.ip()) { local_address() } else { &peer.text };
+            x.req.append_to(Known::XForwardedFor, who.as_bytes());
         }
         if manager.xff_trusted_hops == 0 || !x.req.has(Known::XForwardedProto) {
             x.req.set(b"x-forwarded-proto", scheme.as_bytes());
@@ -89,6 +95,14 @@ pub(super) fn response(manager: &HttpManager, x: &mut Exchange) {
     }
     if let Some(via) = &manager.via {
         append_via(&mut x.res, via);
+    }
+}
+
+/// The address that a machine's own clients have: by Envoy's rule that one of each family, and no other of 127.0.0.0/8.
+fn is_loopback(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip == Ipv4Addr::LOCALHOST,
+        IpAddr::V6(ip) => ip.is_loopback(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! headers set, the route's operations applied. Knows no sockets.
 
 use forebay_http::path::{self, Outcome, Rules};
-use forebay_http::{Head, Known};
+use forebay_http::{Head, Known, Version};
 use forebay_model::{EscapedSlashes, StripPort, Underscores};
 use forebay_route::{Forward, HostRewrite, Matched, Split};
 
@@ -16,6 +16,9 @@ use crate::worker::Worker;
 pub(crate) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exchange) -> Result<(), Fault> {
     let http = on.http();
     let manager = &http.manager;
+    if !x.req.path().starts_with(b"/") && x.req.method() != b"CONNECT" {
+        return Err(Fault::NotAPath);
+    }
     clean_path(x, http.path_rules)?;
     clean_authority(&mut x.req, peer, manager.strip_port, manager.strip_trailing_host_dot);
     if x.req.authority().is_empty()
@@ -73,7 +76,11 @@ fn clean_authority(req: &mut Head, peer: &Peer, strip: StripPort, dot: bool) {
     let colon = memchr_port(authority);
     let (mut host, port) = authority.split_at(colon.unwrap_or(authority.len()));
     let drop_port = match strip {
-        StripPort::Any => !port.is_empty(),
+        // What is no port stays, and finds no host.
+        StripPort::Any => {
+            let digits = port.get(1..).unwrap_or_default();
+            std::str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
+        }
         StripPort::Matching => {
             std::str::from_utf8(port).is_ok_and(|p| p == format!(":{}", peer.local.port()))
         }
@@ -106,7 +113,7 @@ fn underscores(req: &mut Head, action: Underscores) -> Result<(), Fault> {
         return Ok(());
     }
     if action == Underscores::Reject {
-        return Err(Fault::Underscore);
+        return Err(if req.version == Version::H2 { Fault::Underscore2 } else { Fault::Underscore });
     }
     for name in bad {
         req.remove(&name);
@@ -121,10 +128,14 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         req.set(b"x-envoy-expected-rq-timeout-ms", digits.format(millis).as_bytes());
     }
+    // The split has its say first, and the route the last word.
+    if let (Some(host), Some(_)) = (&split.host_rewrite, &forward.host_rewrite) {
+        req.set_authority(host.as_bytes());
+    }
     let host = match (&split.host_rewrite, &forward.host_rewrite) {
-        (Some(host), _) => Some(host.as_bytes().to_vec()),
-        (None, Some(HostRewrite::Literal(host))) => Some(host.as_bytes().to_vec()),
-        (None, Some(rewrite)) => rewrite.apply(&View(req)).map(std::borrow::Cow::into_owned),
+        (_, Some(HostRewrite::Literal(host))) => Some(host.as_bytes().to_vec()),
+        (_, Some(rewrite)) => rewrite.apply(&View(req)).map(std::borrow::Cow::into_owned),
+        (Some(host), None) => Some(host.as_bytes().to_vec()),
         (None, None) => None,
     };
     if let Some(host) = host {

@@ -77,6 +77,9 @@ pub(super) async fn fault<C: Client>(
         // DEADLINE_EXCEEDED, whatever the HTTP status would be called.
         x.grpc_status = Some(4);
     }
+    if reply.status == 0 {
+        return relay::gone(worker, x, client);
+    }
     if let Some(flag) = reply.flag {
         x.flags.set(flag);
     }
@@ -86,9 +89,6 @@ pub(super) async fn fault<C: Client>(
             "upstream_reset_before_response_started{{remote_connection_failure|{}}}",
             x.transport_failure
         );
-    }
-    if reply.status == 0 {
-        return relay::gone(worker, x, client);
     }
     x.res.clear();
     x.res.status = reply.status;
@@ -104,6 +104,10 @@ pub(super) async fn fault<C: Client>(
         }
         _ => Cow::Borrowed(reply.body),
     };
+    if fault == Fault::Underscore {
+        // By then Envoy has nothing of the head.
+        x.req.clear();
+    }
     if fault == Fault::Overflow {
         x.res.push(b"x-envoy-overloaded", b"true");
     }
@@ -145,7 +149,8 @@ pub(super) async fn redirect<C: Client>(
     location: &[u8],
     matched: Option<&Matched<'_>>,
 ) -> After {
-    x.details = "direct_response";
+    // Without a route it is the path's own form that sends the client away.
+    x.details = if matched.is_some() { "direct_response" } else { "path_normalization_failed" };
     x.res.clear();
     x.res.status = status;
     x.res.push(b"location", location);
@@ -196,17 +201,21 @@ async fn answer<C: Client>(
     }
     // A body that was announced and not read would be taken for the next request.
     let keep = x.asked.keep_alive && client.has_read_all() && !x.sends_away(worker);
-    let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
-    let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
+    let framing = match x.res.status {
+        204 | 304 => Framing::None,
+        _ if x.req.is_head() => Framing::Unsent,
+        _ => Framing::Length(body.len() as u64),
+    };
     // HTTP/1 frames by it, HTTP/2 tells it; of a response without its body it says what there would be.
     if !body.is_empty() {
         let mut digits = itoa::Buffer::new();
         x.res.set(Known::ContentLength.name(), digits.format(body.len()).as_bytes());
     }
-    if client.respond(&x.res, framing, relay::persist(keep, x), x.req.version).is_err() {
+    let persist = relay::persist(keep, x);
+    if client.respond(&x.res, framing, persist, x.req.version).is_err() {
         return relay::gone(worker, x, client);
     }
-    if framing != Framing::None && !body.is_empty() {
+    if matches!(framing, Framing::Length(_)) && !body.is_empty() {
         let mut rest = body;
         while !rest.is_empty() {
             match std::future::poll_fn(|cx| client.poll_send(cx, rest)).await {
@@ -222,6 +231,9 @@ async fn answer<C: Client>(
     if relay::flush(client).await.is_err() {
         return relay::gone(worker, x, client);
     }
-    record::finish(worker, x);
+    if client.is_metered() {
+        tokio::task::yield_now().await;
+    }
+    record::done(worker, x, client);
     if keep { After::KeepAlive } else { After::Close }
 }

@@ -31,7 +31,9 @@ mod wire;
 mod wishes;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use forebay_http::Version;
 use forebay_http::path::Rules;
 use forebay_model::{HttpManager, Protocol};
 use forebay_route::{Forward, Matched, Picked};
@@ -40,7 +42,7 @@ use forebay_telemetry::{ClusterTime, Http, HttpStats};
 pub(crate) use admit::Watch;
 pub(crate) use called::{Apart, Called};
 pub(crate) use connection::{Line, own as own_connection};
-pub(crate) use forebay_http::Client;
+pub(crate) use forebay_http::{Client, Left};
 pub(crate) use headers::{Side, apply as apply_headers, value as header_value};
 pub(crate) use local::LocalReply;
 pub(crate) use state::{Asked, Exchange, Peer, View};
@@ -75,6 +77,10 @@ pub(crate) async fn run<C: Client>(
 ) -> After {
     x.begin(worker, on, peer, asked);
     worker.obey();
+    if x.asked.expects_continue && on.http().manager.proxy_100_continue {
+        x.asked.expects_continue = false;
+        x.forwards_continue = true;
+    }
     if let Err(fault) = hygiene::request(worker, on, peer, x) {
         return local::fault(worker, x, client, fault, None, None).await;
     }
@@ -90,7 +96,14 @@ pub(crate) async fn run<C: Client>(
         if http.logs_routes {
             x.route = matched.as_ref().map(|matched| matched.route.name.clone());
         }
+        if x.asked.expects_continue
+            && !matched.as_ref().is_some_and(|matched| is_gated(worker, matched))
+            && proceed(x, client).await.is_err()
+        {
+            return relay::gone(worker, x, client);
+        }
         if let Some(chain) = &http.filters {
+            x.cluster = matched.as_ref().and_then(|matched| bound_for(worker, matched));
             let asking = Asking { worker, on, peer, matched: matched.as_ref() };
             // Boxed: what filters hold, a request without them should not carry room for.
             match Box::pin(chain.request(passed, &asking, x, client)).await {
@@ -118,6 +131,34 @@ pub(crate) async fn run<C: Client>(
         let mut client = Replay::new(client, held);
         return Box::pin(routed(worker, on, &matched, x, &mut client)).await;
     }
+}
+
+/// The name of the cluster that a request is on its way to.
+fn bound_for(worker: &Worker, matched: &Matched<'_>) -> Option<Arc<str>> {
+    match matched.action {
+        Picked::Forward { cluster, .. } => Some(worker.config.cluster(cluster)?.now().config.name.clone()),
+        Picked::Direct(_) | Picked::Redirect(_) | Picked::Https => None,
+    }
+}
+
+/// Whether a request may have to wait for its revision to start: its body is wanted when there is somebody to have it.
+fn is_gated(worker: &Worker, matched: &Matched<'_>) -> bool {
+    match matched.action {
+        Picked::Forward { cluster, .. } => {
+            worker.config.cluster(cluster).is_some_and(|state| state.now().config.revision.is_some())
+        }
+        Picked::Direct(_) | Picked::Redirect(_) | Picked::Https => false,
+    }
+}
+
+/// Tells a client that waits for it to send its body: at once, as Envoy does, and not when there is an endpoint to send it to.
+/// What of it comes before is bounded by a buffer, and by the kernel's.
+async fn proceed<C: Client>(x: &mut Exchange, client: &mut C) -> std::io::Result<()> {
+    let mut interim = forebay_http::Head::default();
+    interim.status = 100;
+    client.inform(&interim)?;
+    x.asked.expects_continue = false;
+    relay::flush(client).await
 }
 
 /// Does what the route says.
@@ -180,7 +221,13 @@ pub(crate) async fn refuse<C: Client>(
     x: &mut Exchange,
     client: &mut C,
 ) -> After {
-    x.req.clear();
+    let read = matches!(fault, Fault::Head(why) if why.has_head());
+    if !read {
+        // What came by HTTP/1 and was not read is HTTP/1.1, whatever it said of itself.
+        let h2 = matches!(fault, Fault::Head2(_) | Fault::TooManyHeaders2);
+        x.req.clear();
+        x.req.version = if h2 { Version::H2 } else { Version::H11 };
+    }
     x.begin(worker, on, peer, Asked { keep_alive: !fault.reply().close, ..Asked::default() });
     match fault.reply().status {
         408 => count(&on.http().stats, fault),

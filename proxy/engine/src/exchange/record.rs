@@ -6,12 +6,18 @@ use std::rc::Rc;
 use forebay_telemetry::log::{Address, Bytes, Flag, Flags, Point, Record, Text};
 use forebay_telemetry::{Http, HttpTime};
 
+use super::Client;
 use super::state::Exchange;
 use super::{counts, shown, trace};
 use crate::worker::Worker;
 
-/// Records `x`; a second call does nothing.
-pub(super) fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
+/// Records `x` once its client has been told all or is gone; a second call does nothing.
+pub(super) fn done<C: Client>(worker: &Rc<Worker>, x: &mut Exchange, client: &C) {
+    x.wire = client.wire();
+    finish(worker, x);
+}
+
+fn finish(worker: &Rc<Worker>, x: &mut Exchange) {
     let Some((_, on)) = x.open.take() else { return };
     x.clocks.stop();
     x.streams = None;
@@ -111,6 +117,8 @@ impl Record for Line<'_> {
         match of {
             Bytes::Received => self.x.bytes_in,
             Bytes::Sent => self.x.bytes_out,
+            // A head that was refused before it was read is none.
+            Bytes::RequestHeaders if self.x.req.method().is_empty() => 0,
             Bytes::RequestHeaders => {
                 let req = &self.x.req;
                 let pseudo =
@@ -119,9 +127,20 @@ impl Record for Line<'_> {
                 (pseudo + ":scheme".len() + req.scheme.as_str().len() + size(req)) as u64
             }
             Bytes::ResponseTrailers => self.x.trailers.as_ref().map_or(0, |trailers| size(trailers) as u64),
+            Bytes::ResponseHeaders if self.x.res.status == 0 => 0,
             // A status has three digits.
-            Bytes::ResponseHeaders => (size(&self.x.res) + ":status200".len()) as u64,
-            _ => 0,
+            Bytes::ResponseHeaders => {
+                let closes = if self.x.closes { "connectionclose".len() } else { 0 };
+                (size(&self.x.res) + ":status200".len() + closes) as u64
+            }
+            Bytes::DownstreamWireReceived => self.x.wire.received,
+            Bytes::DownstreamWireSent => self.x.wire.sent,
+            Bytes::DownstreamHeaderReceived => self.x.wire.head_received,
+            Bytes::DownstreamHeaderSent => self.x.wire.head_sent,
+            Bytes::UpstreamWireReceived => self.x.upstream_wire.received,
+            Bytes::UpstreamWireSent => self.x.upstream_wire.sent,
+            Bytes::UpstreamHeaderReceived => self.x.upstream_wire.head_received,
+            Bytes::UpstreamHeaderSent => self.x.upstream_wire.head_sent,
         }
     }
 
@@ -133,7 +152,7 @@ impl Record for Line<'_> {
             Address::UpstreamHost => self.x.upstream,
             // Only a connection has another end.
             Address::UpstreamRemote => self.x.upstream.filter(|_| self.x.times.sent.is_some()),
-            Address::UpstreamLocal => None,
+            Address::UpstreamLocal => self.x.upstream_local,
         }
     }
 
@@ -166,7 +185,9 @@ impl Record for Line<'_> {
         let value = match name {
             ":method" => req.method(),
             ":path" => req.path(),
-            ":authority" | "host" => req.authority(),
+            ":authority" | "host" if req.has_authority() => return Some(req.authority()),
+            ":authority" | "host" => b"",
+            ":scheme" if req.method().is_empty() => b"",
             ":scheme" => req.scheme.as_str().as_bytes(),
             name => return req.get(name.as_bytes()),
         };

@@ -6,17 +6,16 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use forebay_http::h1::{Framing, Gone, Persist};
+use forebay_http::h1::{BodyError, Framing, Gone, Persist};
 use forebay_http::{Flow, Head, Known, Source, Up, Version, Wrong};
 use forebay_net::Timeout;
 use forebay_route::Matched;
 use forebay_telemetry::log::Flag;
 use forebay_telemetry::{Cluster, Http};
 
-use super::Client;
-use super::attempt::Tried;
+use super::attempt::{Tried, h2_fault};
 use super::state::Exchange;
-use super::{After, Answered, hygiene, record, tunnel};
+use super::{After, Answered, Client, Left, hygiene, record, tunnel};
 use crate::conn::Listening;
 use crate::fault::Fault;
 use crate::worker::Worker;
@@ -45,20 +44,33 @@ pub(super) async fn response<C: Client>(
         hygiene::service_time(x);
     }
     hygiene::response(worker, on, Some(matched), x);
+    if x.res.status == 204 {
+        // It has no body, so what it says of one is nothing (RFC 9110 8.6).
+        x.res.remove_known(Known::ContentLength);
+    }
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = match answered.tried.framing {
+        _ if x.req.is_head() && !matches!(x.res.status, 204 | 304) => Framing::Unsent,
         Framing::None if bodiless => Framing::None,
         Framing::None => Framing::Length(0),
         Framing::Length(n) => Framing::Length(n),
+        Framing::Unsent => Framing::Unsent,
         Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
         Framing::Chunked | Framing::Close => Framing::Chunked,
     };
     let keep = x.asked.keep_alive && framing != Framing::Close && !x.sends_away(worker);
-    if client.respond(&x.res, framing, persist(keep, x), x.req.version).is_err() {
+    let persist = persist(keep, x);
+    if client.respond(&x.res, framing, persist, x.req.version).is_err() {
         return gone(worker, x, client);
     }
     let mut down = Flow::default();
-    match relay(worker, x, client, answered, &mut down).await {
+    let relayed = relay(worker, x, client, answered, &mut down).await;
+    x.upstream_wire = answered.tried.up.wire();
+    if client.is_metered() {
+        // The connection's own task writes; its count is whole then.
+        tokio::task::yield_now().await;
+    }
+    match relayed {
         Ok(()) => {
             x.bytes_out = down.bytes;
             if on.http().keeps_trailers
@@ -68,7 +80,7 @@ pub(super) async fn response<C: Client>(
                 trailers.iter().for_each(|(name, value, _)| kept.push(name, value));
                 x.trailers = Some(kept);
             }
-            record::finish(worker, x);
+            record::done(worker, x, client);
             if !client.has_read_all() {
                 on.http().stats.inc(Http::DownstreamRqResponseBeforeRqComplete);
                 return After::Close;
@@ -77,7 +89,7 @@ pub(super) async fn response<C: Client>(
         }
         Err(fault) => {
             x.bytes_out = down.bytes;
-            cut_short(worker, on, x, client, answered, fault)
+            cut_short(worker, on, x, client, answered, fault).await
         }
     }
 }
@@ -109,7 +121,8 @@ fn tell(worker: &Worker, x: &mut Exchange) {
 }
 
 /// What the head says about the connection.
-pub(super) fn persist(keep: bool, x: &Exchange) -> Persist {
+pub(super) fn persist(keep: bool, x: &mut Exchange) -> Persist {
+    x.closes = !keep && x.req.version != Version::H2;
     match (keep, x.req.version) {
         (true, Version::H10) => Persist::KeepAlive,
         (true, _) => Persist::Default,
@@ -131,7 +144,7 @@ async fn relay<C: Client>(
         let before = down.bytes;
         match down.poll(cx, up, client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(Wrong::Source(_))) => return Poll::Ready(Err(Fault::UpstreamReset)),
+            Poll::Ready(Err(Wrong::Source(error))) => return Poll::Ready(Err(broken_off(&error))),
             Poll::Ready(Err(Wrong::Sink(_))) => return Poll::Ready(Err(Fault::ClientGone)),
             Poll::Pending => {}
         }
@@ -183,8 +196,19 @@ async fn relay<C: Client>(
     .await
 }
 
+/// What a response's body that does not reach its end is: over HTTP/1 a message that is not whole breaks the protocol, however
+/// it was cut.
+fn broken_off(error: &BodyError) -> Fault {
+    match error {
+        BodyError::H2(error) => h2_fault(error),
+        BodyError::Truncated | BodyError::Io(_) | BodyError::Chunk(_) | BodyError::Mismatch => {
+            Fault::UpstreamProtocol
+        }
+    }
+}
+
 /// The response cannot be completed: the client must not take what it has for the whole.
-fn cut_short<C: Client>(
+async fn cut_short<C: Client>(
     worker: &Rc<Worker>,
     on: &Listening,
     x: &mut Exchange,
@@ -196,7 +220,7 @@ fn cut_short<C: Client>(
         stream.reset();
     }
     if let Some(tie) = &mut answered.tried.tie {
-        tie.owner.broke(fault == Fault::UpstreamReset);
+        tie.owner.broke(matches!(fault, Fault::UpstreamReset | Fault::UpstreamProtocol));
     }
     if fault == Fault::ClientGone {
         answered.state.stats(&worker.stats).inc(Cluster::UpstreamRqCancelled);
@@ -207,19 +231,34 @@ fn cut_short<C: Client>(
     fault.reply().flag.into_iter().for_each(|flag| x.flags.set(flag));
     x.details = match fault {
         Fault::UpstreamReset => "upstream_reset_after_response_started{connection_termination}",
+        Fault::UpstreamProtocol => "upstream_reset_after_response_started{protocol_error}",
+        Fault::UpstreamRemoteReset => "upstream_reset_after_response_started{remote_reset}",
+        Fault::UpstreamRefused => "upstream_reset_after_response_started{remote_refused_stream_reset}",
         other => other.reply().details,
     };
+    // What has been relayed is the client's: a head that waits for its first piece of body goes out.
+    let _ = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
+    if x.req.version == Version::H2 {
+        // The connection's own task writes, and a reset would take back what it has not written.
+        tokio::task::yield_now().await;
+    }
     client.abort();
-    record::finish(worker, x);
+    record::done(worker, x, client);
     After::Close
 }
 
 /// Nobody is left to answer.
 pub(super) fn gone<C: Client>(worker: &Rc<Worker>, x: &mut Exchange, client: &mut C) -> After {
-    x.flags.set(Flag::DownstreamConnectionTermination);
-    x.details = "downstream_remote_disconnect";
+    let (flag, details) = match client.left() {
+        Left::Connection => (Flag::DownstreamConnectionTermination, "downstream_remote_disconnect"),
+        Left::Reset => (Flag::DownstreamRemoteReset, "http2.remote_reset"),
+        Left::Refused => (Flag::DownstreamRemoteReset, "http2.remote_refuse"),
+        Left::Broken => (Flag::DownstreamProtocolError, "http2.remote_reset"),
+    };
+    x.flags.set(flag);
+    x.details = details;
     client.abort();
-    record::finish(worker, x);
+    record::done(worker, x, client);
     After::Close
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use forebay_http::h1::Framing;
-use forebay_http::{Head, Known, Scheme};
+use forebay_http::{Head, Known, Scheme, WireBytes};
 use forebay_net::Micros;
 use forebay_route::{Forward, RequestView};
 use forebay_telemetry::Http;
@@ -71,6 +71,12 @@ pub(crate) struct Exchange {
     pub(crate) tells_request_id: bool,
     /// What filters want done to the response's head.
     pub(crate) later: Vec<Later>,
+    /// Whether the endpoint's own `100 Continue` goes to the client.
+    pub(crate) forwards_continue: bool,
+    /// Whether it asks if the proxy is well.
+    pub(crate) checks_health: bool,
+    /// Whether the response's head says that the connection closes.
+    pub(crate) closes: bool,
     pub(crate) redirect_to: Option<Vec<u8>>,
     pub(crate) clocks: Clocks,
     /// Whether the request comes from inside, and so may ask for tries and clocks by its headers.
@@ -90,6 +96,11 @@ pub(crate) struct Exchange {
     pub(crate) upstream: Option<SocketAddr>,
     /// What the endpoint is called, if anything.
     pub(crate) upstream_name: Option<Arc<str>>,
+    /// Our end of the connection to it.
+    pub(crate) upstream_local: Option<SocketAddr>,
+    /// What passed on the wire: between the client and us, and between us and the endpoint.
+    pub(crate) wire: WireBytes,
+    pub(crate) upstream_wire: WireBytes,
     pub(crate) cluster: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
     /// The client, as far as it can be trusted.
@@ -143,6 +154,9 @@ impl Exchange {
             grpc_status: None,
             tells_request_id: false,
             later: Vec::new(),
+            forwards_continue: false,
+            checks_health: false,
+            closes: false,
             redirect_to: None,
             clocks: Clocks::default(),
             internal: false,
@@ -157,6 +171,9 @@ impl Exchange {
             attempts: 0,
             upstream: None,
             upstream_name: None,
+            upstream_local: None,
+            wire: WireBytes::default(),
+            upstream_wire: WireBytes::default(),
             cluster: None,
             route: None,
             remote: None,
@@ -176,13 +193,17 @@ impl Exchange {
     /// The head is there; from here on the exchange is counted and will be recorded.
     pub(crate) fn begin(&mut self, worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, asked: Asked) {
         self.asked = asked;
+        // Whoever leaves before there is an answer has none.
+        self.res.clear();
+        (self.closes, self.checks_health, self.forwards_continue) = (false, false, false);
         self.times = Times { start: worker.clock.tick(), ..Times::default() };
         self.status = 0;
         self.flags = Flags::NONE;
         self.details = "";
         (self.bytes_in, self.bytes_out, self.attempts) = (0, 0, 0);
-        (self.upstream, self.cluster, self.route) = (None, None, None);
+        (self.upstream, self.upstream_local, self.cluster, self.route) = (None, None, None, None);
         self.upstream_name = None;
+        (self.wire, self.upstream_wire) = Default::default();
         self.remote = Some(peer.remote);
         self.tells_request_id = false;
         self.grpc_status = None;

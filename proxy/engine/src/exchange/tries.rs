@@ -148,6 +148,8 @@ pub(super) async fn until_answered<C: Client>(
                 if !gated {
                     if cluster.endpoints.is_empty() || course.looks == LOOKS {
                         state.stats(&worker.stats).inc(Cluster::UpstreamCxNoneHealthy);
+                        // By Envoy's count it was tried.
+                        x.attempts = x.attempts.max(1);
                         return Err(Fault::NoEndpoint);
                     }
                     course.looks += 1;

@@ -77,7 +77,7 @@ pub(super) async fn run<C: Client>(
         x.flags.set(Flag::DownstreamConnectionTermination);
         x.details = "downstream_remote_disconnect";
     }
-    record::finish(worker, x);
+    record::done(worker, x, client);
     answered.tried.keep_alive = false;
     After::Close
 }

@@ -63,7 +63,7 @@ impl Kept {
     /// Whether the whole body is here.
     pub(super) fn is_whole(&self, framing: Framing) -> bool {
         match framing {
-            Framing::None => true,
+            Framing::None | Framing::Unsent => true,
             Framing::Length(n) => self.data.len() as u64 == n,
             Framing::Chunked | Framing::Close => false,
         }

@@ -1,11 +1,11 @@
 //! A connection to an endpoint, counted from its opening to its end. Knows no bytes.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use forebay_balance::Use;
 use forebay_model::{ClusterConfig, Protocol};
-use forebay_net::tls::TlsStream;
-use forebay_net::{Clock, Micros};
+use forebay_net::{Clock, Micros, Stream};
 use forebay_telemetry::{Cluster, ClusterTime};
 use forebay_upstream::{Keep, Owner, Why};
 
@@ -19,6 +19,8 @@ pub(crate) struct Wire {
     clock: Clock,
     begun: Micros,
     established: bool,
+    /// Our end.
+    pub(super) local: Option<SocketAddr>,
     /// Said by its pool, or by the exchange that it failed in.
     why: Option<Why>,
     _hold: Option<Hold>,
@@ -53,6 +55,7 @@ impl Wire {
             clock: worker.clock.clone(),
             begun: worker.clock.now(),
             established: false,
+            local: None,
             why: None,
             _hold: hold,
         })
@@ -72,10 +75,12 @@ impl Wire {
 }
 
 impl Owner for Wire {
-    fn opened(&mut self, tls: Option<&TlsStream>) {
+    fn opened(&mut self, io: &Stream) {
         self.established = true;
+        // Asked once a connection: access logs tell it for each request.
+        self.local = io.tcp().local_addr().ok();
         if let Some(stats) = self.state.counted() {
-            if let Some(tls) = tls {
+            if let Some(tls) = io.tls() {
                 stats.inc(Cluster::SslHandshake);
                 stats.inc(if tls.version() == "TLSv1.3" { Cluster::SslTls13 } else { Cluster::SslTls12 });
                 if tls.is_resumed() {

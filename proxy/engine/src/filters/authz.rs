@@ -11,7 +11,7 @@ use forebay_route::{Matched, Picked};
 use forebay_telemetry::log::Flag;
 use forebay_telemetry::{Cluster, Http};
 
-use super::hold::{Held, hold};
+use super::hold::{Held, discard_ready, hold};
 use super::{Asking, Later, Verdict, edits};
 use crate::config::ClusterState;
 use crate::exchange::{Client, Exchange, LocalReply};
@@ -61,6 +61,11 @@ impl Authz {
         };
         let extensions = extensions(name, matched);
         let decision = ask::ask(&self.settings, asking, &extensions, shown, x, client).await;
+        if !matches!(decision, Ok(Decision::Allowed(_)) | Err(Fault::ClientGone))
+            && !self.settings.failure_mode_allow
+        {
+            discard_ready(x, client).await;
+        }
         let cluster = routed(asking, matched);
         let count = |of_http, of_cluster| {
             stats.inc(of_http);

@@ -29,11 +29,12 @@ pub(super) async fn hold<C: Client>(
     if matches!(x.asked.framing, Framing::None | Framing::Length(0)) {
         return Ok(Held::Whole);
     }
-    if x.asked.expects_continue && !client.has_read_all() {
+    let expects = std::mem::take(&mut x.asked.expects_continue) | std::mem::take(&mut x.forwards_continue);
+    if expects && !client.has_read_all() {
+        // Nobody else will say it: the body is wanted here, before the endpoint is asked.
         let mut interim = forebay_http::Head::default();
         interim.status = 100;
         client.inform(&interim).map_err(|_| Fault::ClientGone)?;
-        x.asked.expects_continue = false;
         poll_fn(|cx| client.poll_flush(cx)).await.map_err(|_| Fault::ClientGone)?;
     }
     let patience = asking.on.http().manager.stream_idle_timeout;
@@ -51,7 +52,10 @@ pub(super) async fn hold<C: Client>(
         .await?;
         let n = match piece {
             Piece::End => return Ok(Held::Whole),
-            Piece::Data(n) => n.min(most.saturating_sub(x.held.len())),
+            Piece::Data(n) => {
+                x.bytes_in = (x.held.len() + n) as u64;
+                n.min(most.saturating_sub(x.held.len()))
+            }
         };
         if n == 0 {
             return Ok(Held::Part);
@@ -62,6 +66,50 @@ pub(super) async fn hold<C: Client>(
             idle.reset(patience);
         }
     }
+}
+
+/// Takes the rest of the body and drops it.
+pub(super) async fn discard<C: Client>(
+    asking: &Asking<'_>,
+    x: &mut Exchange,
+    client: &mut C,
+) -> Result<(), Fault> {
+    let patience = asking.on.http().manager.stream_idle_timeout;
+    let mut idle = (!patience.is_zero()).then(|| asking.worker.timer.after(patience));
+    poll_fn(|cx| {
+        while let Poll::Ready(piece) = client.poll_piece(cx) {
+            match piece.map_err(fault)? {
+                Piece::End => return Poll::Ready(Ok(())),
+                Piece::Data(n) => {
+                    client.consume(n);
+                    x.bytes_in += n as u64;
+                }
+            }
+            if let Some(idle) = &mut idle {
+                idle.reset(patience);
+            }
+        }
+        match &mut idle {
+            Some(idle) => idle.poll_expired(cx).map(|()| Err(Fault::RequestLate)),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Drops what has come of the body while somebody else was asked: the connection can go on if that was all of it.
+pub(super) async fn discard_ready<C: Client>(x: &mut Exchange, client: &mut C) {
+    x.bytes_in = x.bytes_in.max(x.held.len() as u64);
+    let mut new = 0;
+    poll_fn(|cx| {
+        while let Poll::Ready(Ok(Piece::Data(n))) = client.poll_piece(cx) {
+            client.consume(n);
+            new += n as u64;
+        }
+        Poll::Ready(())
+    })
+    .await;
+    x.bytes_in = x.bytes_in.max(x.held.len() as u64 + new);
 }
 
 fn fault(error: BodyError) -> Fault {

@@ -4,9 +4,9 @@ use std::io;
 use std::task::{Context, Poll};
 
 use forebay_http::h1::{BodyError, Framing, Gone, Persist};
-use forebay_http::{Head, Piece, Sink, Source, Version};
+use forebay_http::{Head, Piece, Sink, Source, Version, WireBytes};
 
-use crate::exchange::Client;
+use crate::exchange::{Client, Left};
 
 /// The client behind what was held of its body.
 pub(crate) struct Replay<'c, C> {
@@ -78,6 +78,18 @@ impl<C: Client> Client for Replay<'_, C> {
 
     fn is_broken(&self) -> bool {
         self.client.is_broken()
+    }
+
+    fn wire(&self) -> WireBytes {
+        self.client.wire()
+    }
+
+    fn is_metered(&self) -> bool {
+        self.client.is_metered()
+    }
+
+    fn left(&mut self) -> Left {
+        self.client.left()
     }
 
     fn has_read_all(&self) -> bool {

@@ -144,7 +144,7 @@ fn operators() {
         ("%REQ(USER-AGENT):0%", ""),
         (
             "%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%",
-            "UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded",
+            "URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure",
         ),
         ("%RESPONSE_CODE_DETAILS%", "via_upstream"),
         ("%RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%", "via upstream"),

@@ -104,7 +104,7 @@ impl Client {
     pub fn head(&mut self) -> Option<Response> {
         let start = self.line()?;
         let (version, rest) = start.split_once(' ').unwrap();
-        assert_eq!(version, "HTTP/1.1");
+        assert!(matches!(version, "HTTP/1.0" | "HTTP/1.1"), "{version}");
         let status = rest[..3].parse().unwrap();
         let mut response = Response { status, ..Response::default() };
         loop {

@@ -34,11 +34,15 @@ fn it_is_answered_here_and_fails_when_the_operator_says_so() {
     assert!(backend.requests().is_empty());
     assert_eq!(client.get("/other").body, b"/other");
     world.admin("POST", "/healthcheck/fail");
-    assert_eq!(client.get("/healthz").status, 503);
-    // Clients are told to go meanwhile.
-    assert_eq!(world.connect().get("/other").status, 200);
+    let failing = client.get("/healthz");
+    assert_eq!((failing.status, failing.header("connection")), (503, Some("close")));
+    let served = world.connect().get("/other");
+    assert_eq!((served.status, served.header("x-envoy-immediate-health-check-fail")), (200, Some("true")));
+    assert_eq!(served.header("connection"), Some("close"), "everybody is to go elsewhere");
     world.admin("POST", "/healthcheck/ok");
-    assert_eq!(world.connect().get("/healthz").status, 200);
+    let well = world.connect().get("/healthz");
+    assert_eq!((well.status, well.header("connection")), (200, None));
+    assert!(well.header("x-envoy-upstream-healthchecked-cluster").is_some());
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum Framing {
     Chunked,
     /// Until the connection closes (responses only).
     Close,
+    /// There is none because the request was HEAD (responses being written only).
+    Unsent,
 }
 
 /// Why a body ended before its end.
@@ -49,7 +51,7 @@ pub(crate) enum Incoming {
 impl From<Framing> for Incoming {
     fn from(framing: Framing) -> Self {
         match framing {
-            Framing::None | Framing::Length(0) => Incoming::Done,
+            Framing::None | Framing::Unsent | Framing::Length(0) => Incoming::Done,
             Framing::Length(n) => Incoming::Length(n),
             Framing::Chunked => Incoming::Chunked(Box::default()),
             Framing::Close => Incoming::Close,
@@ -71,7 +73,7 @@ pub(crate) enum Outgoing {
 impl From<Framing> for Outgoing {
     fn from(framing: Framing) -> Self {
         match framing {
-            Framing::None | Framing::Length(0) => Outgoing::Done,
+            Framing::None | Framing::Unsent | Framing::Length(0) => Outgoing::Done,
             Framing::Length(n) => Outgoing::Length(n),
             Framing::Chunked => Outgoing::Chunked,
             Framing::Close => Outgoing::Close,

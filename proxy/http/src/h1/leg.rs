@@ -12,6 +12,7 @@ use super::body::{Incoming, Outgoing};
 use super::parse::Reject;
 use crate::buf::{Buf, Pool};
 use crate::head::Head;
+use crate::leg::WireBytes;
 
 mod receive;
 mod send;
@@ -22,6 +23,8 @@ mod send;
 pub enum HeadError {
     #[error("{0}")]
     Reject(#[from] Reject),
+    #[error("the connection closed before the head")]
+    Closed,
     #[error("the connection closed in the middle of the head")]
     Truncated,
     #[error("{0}")]
@@ -52,6 +55,7 @@ pub struct Leg {
     eof: bool,
     /// Names are written in proper case.
     proper: bool,
+    wire: WireBytes,
 }
 
 impl Leg {
@@ -68,7 +72,13 @@ impl Leg {
             trailers: None,
             eof: false,
             proper: false,
+            wire: WireBytes::default(),
         }
+    }
+
+    /// What has passed on the wire for this exchange, which begins with its request's head.
+    pub fn wire(&self) -> WireBytes {
+        self.wire
     }
 
     /// The connection below, to ask for addresses and options.
@@ -133,6 +143,7 @@ impl Leg {
     }
 
     fn drop_bytes(&mut self, n: usize) {
+        self.wire.received += n as u64;
         if let Some(buf) = &mut self.inbuf {
             buf.consume(n);
             if buf.is_empty()

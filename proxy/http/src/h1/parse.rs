@@ -71,6 +71,15 @@ pub enum Reject {
     Characters,
     #[error("CONNECT is not served")]
     Connect,
+    #[error("CONNECT with a body")]
+    ConnectBody,
+}
+
+impl Reject {
+    /// Whether the head was read to its end, and what is wrong is what it says.
+    pub const fn has_head(self) -> bool {
+        matches!(self, Reject::NoHost | Reject::Fragment)
+    }
 }
 
 /// What framing and connection headers of a request came to.
@@ -128,8 +137,10 @@ pub fn parse_request(
     for h in request.headers.iter() {
         head.index(span(bytes, h.name.as_bytes()), span(bytes, h.value));
     }
-    let meta = request_meta(head, limits)?;
-    take_target(head, bytes, method, target)?;
+    let meta = request_meta(head, limits);
+    let target = take_target(head, bytes, method, target);
+    let meta = meta?;
+    target?;
     Ok(Some((len, meta)))
 }
 
@@ -176,10 +187,18 @@ fn names_version(bytes: &[u8]) -> bool {
     words.nth(2).is_some_and(|version| version.starts_with(b"HTTP/"))
 }
 
+/// Whether it is a request of HTTP/0.9: a method, a path and nothing else.
+fn is_http09(bytes: &[u8]) -> bool {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let words: Vec<&[u8]> = line.trim_ascii_end().split(|b| *b == b' ').collect();
+    matches!(words.as_slice(), [method, path] if method.iter().all(u8::is_ascii_uppercase) && path.starts_with(b"/"))
+}
+
 fn reject(bytes: &[u8], e: httparse::Error) -> Reject {
     match e {
         httparse::Error::TooManyHeaders => Reject::TooManyHeaders,
         httparse::Error::Version if names_version(bytes) => Reject::Version,
+        _ if is_http09(bytes) => Reject::Version,
         httparse::Error::NewLine => Reject::BareLineEnd,
         // httparse names the token, not the line end, where a bare CR stands inside a line.
         _ if bytes.windows(2).any(|w| matches!(w, [b'\r', b] if *b != b'\n')) => Reject::BareLineEnd,
@@ -267,8 +286,8 @@ fn request_meta(head: &Head, limits: &Limits) -> Result<RequestMeta, Reject> {
     if connect {
         // It has no content (RFC 9110 9.3.6); what follows is the tunnel's.
         match framing {
-            Framing::None => {}
-            Framing::Length(_) => return Err(Reject::BadLength),
+            Framing::None | Framing::Unsent => {}
+            Framing::Length(_) => return Err(Reject::ConnectBody),
             Framing::Chunked | Framing::Close => return Err(Reject::Encoding),
         }
     }
@@ -296,7 +315,7 @@ fn take_target(head: &mut Head, bytes: &[u8], method: &str, target: &str) -> Res
         head.set_authority_span(span(bytes, target.as_bytes()));
         head.remove_known(Known::Host);
         let good = !target.is_empty() && valid_authority(target.as_bytes());
-        return if good { Ok(()) } else { Err(Reject::BadHost) };
+        return if good { Ok(()) } else { Err(Reject::Target) };
     }
     if let Some(host) = head.span_of(Known::Host) {
         head.set_authority_span(host);
@@ -309,16 +328,15 @@ fn take_target(head: &mut Head, bytes: &[u8], method: &str, target: &str) -> Res
         let rest = strip_scheme(head, target)?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        if authority.is_empty() || authority.contains('@') {
+        if authority.is_empty() {
+            return Err(Reject::Target);
+        }
+        if authority.contains('@') {
             return Err(Reject::BadHost);
         }
         head.set_authority_span(span(bytes, authority.as_bytes()));
-        if path.starts_with('/') {
-            head.set_path_span(span(bytes, path.as_bytes()));
-        } else {
-            let full = format!("/{path}");
-            head.set_path(full.as_bytes());
-        }
+        // A query alone is no path; whoever routes it says so.
+        if path.is_empty() { head.set_path(b"/") } else { head.set_path_span(span(bytes, path.as_bytes())) }
     }
     if target.contains('#') {
         return Err(Reject::Fragment);
@@ -327,7 +345,8 @@ fn take_target(head: &mut Head, bytes: &[u8], method: &str, target: &str) -> Res
 }
 
 fn strip_scheme<'t>(head: &mut Head, target: &'t str) -> Result<&'t str, Reject> {
-    let (scheme, rest) = target.split_once("://").ok_or(Reject::Target)?;
+    let none = if target == "*" { Reject::Target } else { Reject::Malformed };
+    let (scheme, rest) = target.split_once("://").ok_or(none)?;
     head.scheme = match () {
         () if scheme.eq_ignore_ascii_case("http") => Scheme::Http,
         () if scheme.eq_ignore_ascii_case("https") => Scheme::Https,

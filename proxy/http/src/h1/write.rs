@@ -26,8 +26,8 @@ pub fn write_request(head: &Head, framing: Framing, proper: bool, out: &mut Vec<
     names.field(b"host", head.authority(), out);
     write_fields(head, &names, out);
     match framing {
-        // A method that usually carries content says so when it has none (RFC 9110 8.6).
-        Framing::None if matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => {
+        // A method that may carry content says so when it has none (RFC 9110 8.6).
+        Framing::None if !matches!(head.method(), b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT") => {
             names.field(b"content-length", b"0", out);
         }
         _ => write_framing(framing, &names, out),
@@ -46,25 +46,28 @@ pub fn write_response(
     out: &mut Vec<u8>,
 ) {
     let names = Names::of(head, proper);
-    if head.status == 200 {
+    if head.status == 200 && to != Version::H10 {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
         let mut digits = itoa::Buffer::new();
-        let reason =
-            http::StatusCode::from_u16(head.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
-        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(if to == Version::H10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         out.extend_from_slice(digits.format(head.status).as_bytes());
         out.push(b' ');
-        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(reason(head.status).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    if framing == Framing::None {
+    // RFC 9110 8.6: neither an interim answer nor a 204 has one.
+    if matches!(framing, Framing::None | Framing::Unsent) && !matches!(head.status, 100..=199 | 204) {
         // The length that a HEAD or 304 response would have had is information, not framing.
         for (name, value, _) in head.iter().filter(|(.., known)| *known == Known::ContentLength) {
             names.field(name, value, out);
         }
     }
     write_fields(head, &names, out);
+    // What a GET would have got, as far as can be said without having asked for it (RFC 9112 6.1).
+    if framing == Framing::Unsent && !head.has(Known::ContentLength) && to == Version::H11 {
+        write_framing(Framing::Chunked, &names, out);
+    }
     write_framing(framing, &names, out);
     match persist {
         Persist::Default => {}
@@ -73,6 +76,18 @@ pub fn write_response(
         Persist::KeepAlive => {}
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The words behind a status. Clients that show them are used to Envoy's.
+fn reason(status: u16) -> &'static str {
+    match status {
+        203 => "Non-Authoritative Information",
+        418 | 451 => "Unknown",
+        599 => "Last Unassigned Server Error Code",
+        other => {
+            http::StatusCode::from_u16(other).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown")
+        }
+    }
 }
 
 #[inline]
@@ -100,7 +115,7 @@ fn write_framing(framing: Framing, names: &Names<'_>, out: &mut Vec<u8>) {
             names.field(b"content-length", digits.format(n).as_bytes(), out);
         }
         Framing::Chunked => names.field(b"transfer-encoding", b"chunked", out),
-        Framing::None | Framing::Close => {}
+        Framing::None | Framing::Unsent | Framing::Close => {}
     }
 }
 
@@ -185,6 +200,37 @@ mod tests {
             assert!(out.starts_with(format!("{text}\r\nx").as_bytes()), "{n}");
             assert_eq!(out.len(), n + text.len() + 4);
         }
+    }
+
+    #[test]
+    fn an_answer_begins_with_its_clients_version_and_known_words() {
+        for (status, to, line) in [
+            (200, Version::H11, "HTTP/1.1 200 OK"),
+            (200, Version::H10, "HTTP/1.0 200 OK"),
+            (418, Version::H11, "HTTP/1.1 418 Unknown"),
+            (299, Version::H11, "HTTP/1.1 299 Unknown"),
+            (503, Version::H10, "HTTP/1.0 503 Service Unavailable"),
+        ] {
+            let mut head = Head::default();
+            head.status = status;
+            let mut out = Vec::new();
+            write_response(&head, Framing::Length(0), Persist::Default, to, false, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.lines().next(), Some(line));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_announces_what_get_would_have_had() {
+        let mut head = Head::default();
+        head.status = 200;
+        let mut out = Vec::new();
+        write_response(&head, Framing::Unsent, Persist::Default, Version::H11, false, &mut out);
+        assert_eq!(out, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        head.push(b"content-length", b"7");
+        out.clear();
+        write_response(&head, Framing::Unsent, Persist::Default, Version::H11, false, &mut out);
+        assert_eq!(out, b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n");
     }
 
     #[test]

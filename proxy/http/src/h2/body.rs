@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 
 use super::convert;
 use crate::buf::SIZE;
@@ -17,17 +17,19 @@ pub(super) struct Incoming {
     stream: Option<RecvStream>,
     piece: Bytes,
     trailers: Option<Box<Head>>,
+    /// The stream was reset: why, and whether by the other side.
+    ended_by: Option<(Reason, bool)>,
 }
 
 impl Incoming {
     pub(super) fn new(stream: RecvStream) -> Self {
         let stream = (!stream.is_end_stream()).then_some(stream);
-        Self { stream, piece: Bytes::new(), trailers: None }
+        Self { stream, piece: Bytes::new(), trailers: None, ended_by: None }
     }
 
     /// A body that has ended.
     pub(super) fn none() -> Self {
-        Self { stream: None, piece: Bytes::new(), trailers: None }
+        Self { stream: None, piece: Bytes::new(), trailers: None, ended_by: None }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -43,16 +45,33 @@ impl Incoming {
             match ready!(stream.poll_data(cx)) {
                 Some(Ok(data)) => self.piece = data,
                 Some(Err(e)) => {
+                    self.note(&e);
                     // A peer that answers early and wants no more of the body says so with NO_ERROR; that is an end for us.
                     return Poll::Ready(Err(e.into()));
                 }
                 None => {
-                    let trailers = ready!(stream.poll_trailers(cx))?;
+                    let trailers = match ready!(stream.poll_trailers(cx)) {
+                        Ok(trailers) => trailers,
+                        Err(e) => {
+                            self.note(&e);
+                            return Poll::Ready(Err(e.into()));
+                        }
+                    };
                     self.trailers = trailers.map(|map| Box::new(convert::trailers(&map)));
                     self.stream = None;
                 }
             }
         }
+    }
+
+    fn note(&mut self, error: &h2::Error) {
+        if let Some(reason) = error.reason().filter(|_| error.is_reset()) {
+            self.ended_by = Some((reason, error.is_remote()));
+        }
+    }
+
+    pub(super) fn ended_by(&self) -> Option<(Reason, bool)> {
+        self.ended_by
     }
 
     pub(super) fn data(&self, n: usize) -> &[u8] {

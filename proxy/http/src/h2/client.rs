@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -9,15 +10,17 @@ use h2::client::{ResponseFuture, SendRequest};
 
 use super::body::{Incoming, Outgoing};
 use super::convert;
+use super::meter::{Meter, Share};
 use crate::h1::{BodyError, Framing};
 use crate::head::{Head, Scheme};
-use crate::leg::{Piece, Sink, Source};
+use crate::leg::{Piece, Sink, Source, WireBytes};
 
 /// A request stream and the response that comes on it.
 pub struct ClientStream {
     response: Option<ResponseFuture>,
     incoming: Option<Incoming>,
     outgoing: Outgoing,
+    share: Option<Share>,
 }
 
 impl ClientStream {
@@ -69,10 +72,23 @@ impl ClientStream {
     fn send(send: &mut SendRequest<Bytes>, request: http::Request<()>, end: bool) -> Result<Self, h2::Error> {
         let (response, stream) = send.send_request(request, end)?;
         Ok(Self {
+            share: None,
             response: Some(response),
             incoming: None,
             outgoing: Outgoing { stream: (!end).then_some(stream) },
         })
+    }
+
+    /// Counts its bytes from now on, where there is a meter: nothing of it has been written yet.
+    #[must_use]
+    pub fn metered(mut self, meter: Option<&Rc<Meter>>) -> Self {
+        self.share = self.response.as_ref().and_then(|response| Share::new(meter, response.stream_id()));
+        self
+    }
+
+    /// What has passed on the wire, where it is counted.
+    pub fn wire(&self) -> WireBytes {
+        self.share.as_ref().map(Share::wire).unwrap_or_default()
     }
 
     /// An interim response that has come, if any: 1xx except 101.

@@ -62,7 +62,8 @@ pub(super) fn request(
     }
     let method = if protocol.is_some() { "GET" } else { parts.method.as_str() };
     head.set_request(method.as_bytes(), path.as_bytes(), authority);
-    if parts.headers.len() > limit {
+    // The four pseudo headers count as well.
+    if parts.headers.len() + 4 > limit {
         return Err(BadRequest::TooManyHeaders);
     }
     copy_fields(&parts.headers, head);

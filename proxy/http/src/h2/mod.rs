@@ -4,11 +4,13 @@
 mod body;
 mod client;
 mod convert;
+mod meter;
 mod pinger;
 mod server;
 
 pub use client::ClientStream;
 pub use convert::BadRequest;
+pub use meter::{Meter, Metered};
 pub use pinger::{Keepalive, Pinger};
 pub use server::ServerStream;
 

@@ -1,6 +1,7 @@
 //! One stream of a client's connection. Knows no routing.
 
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,9 +10,10 @@ use h2::{Reason, RecvStream};
 
 use super::body::{Incoming, Outgoing, into_io};
 use super::convert::{self, BadRequest};
+use super::meter::{Meter, Share};
 use crate::h1::{BodyError, Framing};
 use crate::head::Head;
-use crate::leg::{Piece, Sink, Source};
+use crate::leg::{Piece, Sink, Source, WireBytes};
 
 /// A request stream and the response that will go on it.
 pub struct ServerStream {
@@ -21,6 +23,7 @@ pub struct ServerStream {
     started: bool,
     /// What comes after the head of a CONNECT: the tunnel's bytes, once there is one.
     tunnel: Option<Incoming>,
+    share: Option<Share>,
 }
 
 impl ServerStream {
@@ -29,6 +32,7 @@ impl ServerStream {
         request: http::Request<RecvStream>,
         respond: SendResponse<Bytes>,
         headers: usize,
+        meter: Option<&Rc<Meter>>,
         head: &mut Head,
     ) -> (Self, Result<Framing, BadRequest>) {
         let (parts, body) = request.into_parts();
@@ -39,7 +43,18 @@ impl ServerStream {
             false => (Incoming::new(body), None),
         };
         let outgoing = Outgoing { stream: None };
-        (Self { incoming, respond, outgoing, started: false, tunnel }, framing)
+        let share = Share::new(meter, respond.stream_id());
+        (Self { incoming, respond, outgoing, started: false, tunnel, share }, framing)
+    }
+
+    /// What has passed on the wire, where it is counted.
+    pub fn wire(&self) -> WireBytes {
+        self.share.as_ref().map(Share::wire).unwrap_or_default()
+    }
+
+    /// Whether it is.
+    pub fn is_metered(&self) -> bool {
+        self.share.is_some()
     }
 
     /// Whether the request is a CONNECT, extended (RFC 8441) or not.
@@ -91,6 +106,23 @@ impl ServerStream {
             None => return Poll::Pending,
         };
         polled.map(|_| ())
+    }
+
+    /// How the stream ended before its time: the reason, and whether it was the client's. `None`: with its connection.
+    pub fn ended_by(&mut self) -> Option<(Reason, bool)> {
+        if let Some(by) = self.incoming.ended_by() {
+            return Some(by);
+        }
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let reset = match &mut self.outgoing.stream {
+            Some(stream) => stream.poll_reset(&mut cx),
+            None if !self.started => self.respond.poll_reset(&mut cx),
+            None => return None,
+        };
+        match reset {
+            Poll::Ready(Ok(reason)) => Some((reason, true)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
     }
 
     /// Breaks the stream off.

@@ -66,6 +66,13 @@ impl Head {
         }
     }
 
+    /// Makes one line of a comma-separated header that has several.
+    pub fn join(&mut self, known: Known) {
+        let name = known.name();
+        let joined = self.values(name).collect::<Vec<_>>().join(&b","[..]);
+        self.set(name, &joined);
+    }
+
     /// Removes all fields of a known name.
     pub fn remove_known(&mut self, known: Known) {
         let Some(first) = self.slot(known) else { return };
@@ -117,14 +124,17 @@ impl Head {
             Known::KeepAlive,
             Known::ProxyConnection,
             Known::Te,
-            Known::Trailer,
             Known::TransferEncoding,
             Known::Upgrade,
             Known::Http2Settings,
         ] {
             self.remove_known(known);
         }
-        if trailers {
+        // Of an answer it names the trailers that will come, and they will.
+        if self.status == 0 {
+            self.remove_known(Known::Trailer);
+        }
+        if trailers && self.status == 0 {
             self.push(b"te", b"trailers");
         }
     }

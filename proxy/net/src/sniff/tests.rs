@@ -3,10 +3,11 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn the_preface_is_http2_only_when_whole() {
+fn the_preface_is_http2_once_its_first_line_is_whole() {
     assert_eq!(sniff(b""), Sniff::More);
     for n in 1..PREFACE.len() {
-        assert_eq!(sniff(&PREFACE[..n]), Sniff::More, "{n} bytes");
+        let verdict = if n < LINE { Sniff::More } else { Sniff::Http2 };
+        assert_eq!(sniff(&PREFACE[..n]), verdict, "{n} bytes");
     }
     assert_eq!(sniff(PREFACE), Sniff::Http2);
     let mut with_settings = PREFACE.to_vec();

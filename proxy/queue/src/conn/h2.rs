@@ -72,7 +72,7 @@ async fn stream(
     respond: SendResponse<Bytes>,
 ) {
     let mut x = sidecar.lend_exchange();
-    let (mut leg, framing) = ServerStream::open(request, respond, HEADERS, &mut x.req);
+    let (mut leg, framing) = ServerStream::open(request, respond, HEADERS, None, &mut x.req);
     match framing {
         Ok(_) if x.req.is_connect() => leg.reset(Reason::PROTOCOL_ERROR),
         Ok(framing) => {

@@ -43,6 +43,7 @@ impl Broken {
     /// What a head that could not be read means.
     pub(super) fn head(error: HeadError, local: Option<SocketAddr>, app: SocketAddr, seen: &[u8]) -> Self {
         match error {
+            HeadError::Closed => Broken::Eof,
             HeadError::Truncated if seen.is_empty() => Broken::Eof,
             HeadError::Io(why) => Broken::Io { local, app, why },
             HeadError::Truncated | HeadError::Reject(_) => {

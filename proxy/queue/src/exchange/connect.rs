@@ -145,7 +145,7 @@ async fn share(sidecar: &Rc<Sidecar>) -> Result<Line, Fault> {
                     Dial { address: sidecar.config.app, timeout: patience.next, tls: None, asked: None };
                 let now = sidecar.clock.now().0;
                 let settings = Settings::default();
-                let opened = sidecar.pools.open_shared(APP, dial, now, &settings, KEEP, Wire).await;
+                let opened = sidecar.pools.open_shared(APP, dial, now, &settings, KEEP, false, Wire).await;
                 if let Err(error) = opened {
                     patience.after(error, sidecar).await?;
                 }

@@ -25,8 +25,8 @@ pub(super) async fn response<C: Client>(
     reply::date(sidecar, x);
     let bodiless = x.req.is_head() || matches!(x.res.status, 204 | 304);
     let framing = match answered.framing {
-        Framing::None if bodiless => Framing::None,
-        Framing::None => Framing::Length(0),
+        Framing::None | Framing::Unsent if bodiless => Framing::None,
+        Framing::None | Framing::Unsent => Framing::Length(0),
         Framing::Length(n) => Framing::Length(n),
         Framing::Chunked | Framing::Close if x.req.version == Version::H10 => Framing::Close,
         Framing::Chunked | Framing::Close => Framing::Chunked,
@@ -132,7 +132,7 @@ async fn late<C: Client>(framing: Framing, down: &Flow, client: &mut C, keep: bo
     let fits = match framing {
         Framing::Length(n) => n.saturating_sub(down.bytes) >= TIMEOUT.len() as u64,
         Framing::Chunked | Framing::Close => true,
-        Framing::None => false,
+        Framing::None | Framing::Unsent => false,
     };
     if fits {
         let mut rest = TIMEOUT;

@@ -100,7 +100,7 @@ impl Attempt {
                 match head {
                     Ok(_) if response.status < 200 && response.status != 101 => {}
                     Ok(_) => break,
-                    Err(HeadError::Truncated) => return Err(self.miss("EOF")),
+                    Err(HeadError::Truncated | HeadError::Closed) => return Err(self.miss("EOF")),
                     Err(e) => return Err(self.miss(e)),
                 }
             }

@@ -43,14 +43,10 @@ fn texts() {
 }
 
 #[test]
-fn several_values_are_one_joined_by_comma() {
-    let is = |joined: &str, values: &[&str]| matches(&text(TextRule::Exact(joined.into())), values);
-    assert!(is("a,b", &["a", "b"]));
-    assert!(is("a,b,c", &["a", "b", "c"]));
-    assert!(is(",", &["", ""]));
-    assert!(!is("a", &["a", "b"]));
-    let long = "y".repeat(1000);
-    assert!(is(&format!("{long},{long}"), &[&long, &long]));
+fn of_several_values_one_is_enough_and_each_is_looked_at_by_itself() {
+    let is = |wanted: &str, values: &[&str]| matches(&text(TextRule::Exact(wanted.into())), values);
+    assert!(is("a", &["a", "b"]) && is("b", &["a", "b"]) && is("a", &["a", "a"]));
+    assert!(!is("a,b", &["a", "b"]) && !is("c", &["a", "b"]));
 }
 
 #[test]
@@ -69,7 +65,7 @@ fn ranges_are_half_open_and_take_whole_numbers_only() {
         assert_eq!(matches(&rule, &[value]), is, "{value:?}");
     }
     assert!(!matches(&rule, &[]));
-    assert!(!matches(&rule, &["1", "2"]));
+    assert!(matches(&rule, &["x", "2"]) && !matches(&rule, &["x", "99"]));
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn header_levels_go_from_split_to_table_or_back() {
     assert_eq!(levels(&table, "/f"), ["split", "route", "host", "table"]);
     assert_eq!(levels(&table, "/r"), ["host", "table"]);
     let settings = Settings { most_specific_headers_win: true, ..table.settings().clone() };
-    assert_eq!(levels(&table.with_settings(settings), "/f"), ["table", "host", "route", "split"]);
+    assert_eq!(levels(&table.with_settings(settings), "/f"), ["split", "table", "host", "route"]);
 }
 
 #[test]

@@ -129,7 +129,8 @@ fn describe<'r>(
         host: x.req.authority(),
         scheme: x.req.scheme.as_str(),
         protocol: x.req.version.as_str(),
-        size: x.held.len() as u64,
+        // All that has come, also where less of it is shown.
+        size: x.bytes_in.max(x.held.len() as u64),
         headers,
         body: shown.map(|shown| (x.held.as_slice(), shown.as_bytes)),
         extensions: extensions.to_vec(),
@@ -164,8 +165,10 @@ fn grpc_head(service: &AuthzGrpc, asking: &Asking<'_>, x: &Exchange) -> Head {
         head.push(add.name.as_bytes(), &header_value(asking.worker, x, &add.value));
     }
     head.push(b"x-envoy-internal", b"true");
-    let local = asking.peer.local.ip().to_canonical().to_string();
-    head.push(b"x-forwarded-for", local.as_bytes());
+    head.push(b"x-forwarded-for", forebay_net::local_address().as_bytes());
+    if !service.timeout.is_zero() {
+        head.push(b"x-envoy-expected-rq-timeout-ms", service.timeout.as_millis().to_string().as_bytes());
+    }
     head
 }
 
@@ -228,7 +231,7 @@ fn http_decision(service: &AuthzHttp, answer: Answer) -> Option<Decision> {
         200 => {
             let of = |names: &HeaderNames, how| edits(how, &|name| names.contains(name));
             let mut request = of(&service.upstream_headers, EditHow::Set);
-            request.extend(of(&service.upstream_headers_to_append, EditHow::Append));
+            request.extend(of(&service.upstream_headers_to_append, EditHow::Add));
             let remove = head
                 .values(REMOVE)
                 .flat_map(tokens)

@@ -8,7 +8,7 @@ use crate::h1::body::{BodyError, Incoming};
 use crate::h1::chunk::{BadChunk, Then};
 use crate::h1::parse::{self, Limits, Reject, RequestMeta, ResponseMeta};
 use crate::head::Head;
-use crate::leg::{Piece, Source};
+use crate::leg::{Piece, Source, WireBytes};
 
 impl Leg {
     /// Reads until `parse` succeeds; `None` is a clean end before the first byte.
@@ -22,6 +22,7 @@ impl Leg {
         loop {
             if fresh && let Some((n, meta)) = parse(self.peek())? {
                 self.drop_bytes(n);
+                self.wire.head_received += n as u64;
                 return Poll::Ready(Ok(Some(meta)));
             }
             if let Some(buf) = &mut self.inbuf
@@ -37,7 +38,9 @@ impl Leg {
             // A head can only be complete when a line has ended; a byte-wise sender costs one scan, not one parse, a byte.
             let bytes = self.peek();
             fresh = bytes.get(bytes.len() - n..).is_some_and(|new| memchr::memchr(b'\n', new).is_some())
-                || bytes.len() >= limit;
+                || bytes.len() >= limit
+                // What does not begin like text never becomes a head.
+                || bytes.first().is_some_and(|b| !b.is_ascii_graphic() && !matches!(b, b'\r' | b'\n'));
         }
     }
 
@@ -48,7 +51,12 @@ impl Leg {
         head: &mut Head,
         limits: &Limits,
     ) -> Poll<Result<Option<RequestMeta>, HeadError>> {
+        self.wire = WireBytes::default();
         let polled = self.poll_head(cx, limits.head_bytes, |bytes| parse::parse_request(bytes, head, limits));
+        if let Poll::Ready(Err(_)) = &polled {
+            // Nothing of a refused head is consumed.
+            self.wire.received = self.buffered() as u64;
+        }
         if let Poll::Ready(Ok(Some(meta))) = &polled {
             self.incoming = meta.framing.into();
             self.trailers = None;
@@ -71,7 +79,7 @@ impl Leg {
                 self.trailers = None;
                 Poll::Ready(Ok(meta))
             }
-            Ok(None) => Poll::Ready(Err(HeadError::Truncated)),
+            Ok(None) => Poll::Ready(Err(HeadError::Closed)),
             Err(e) => Poll::Ready(Err(e)),
         }
     }

@@ -11,7 +11,7 @@ use crate::buf::SIZE;
 use crate::h1::body::{Framing, Outgoing};
 use crate::h1::write::{self, Persist};
 use crate::head::{Head, Version};
-use crate::leg::Sink;
+use crate::leg::{Sink, WireBytes};
 
 impl Leg {
     fn writing(&mut self) -> &mut Vec<u8> {
@@ -24,15 +24,22 @@ impl Leg {
 
     /// Begins a request; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
     pub fn start_request(&mut self, head: &Head, framing: Framing) {
+        let before = self.writing().len();
         let proper = self.proper;
         write::write_request(head, framing, proper, self.writing());
+        let sent = (self.out.len() - before) as u64;
+        self.wire = WireBytes { sent, head_sent: sent, ..WireBytes::default() };
         self.outgoing = framing.into();
     }
 
     /// Begins a response; nothing is written before [`Sink::poll_flush`] or a body that fills the buffer.
     pub fn start_response(&mut self, head: &Head, framing: Framing, persist: Persist, to: Version) {
+        let before = self.writing().len();
         let proper = self.proper;
         write::write_response(head, framing, persist, to, proper, self.writing());
+        let sent = (self.out.len() - before) as u64;
+        self.wire.sent += sent;
+        self.wire.head_sent += sent;
         self.outgoing = framing.into();
     }
 
@@ -60,7 +67,9 @@ impl Sink for Leg {
                 if self.out.len() - self.at >= SIZE {
                     ready!(self.poll_flush(cx))?;
                 }
+                let before = self.writing().len();
                 write::write_chunk(data, self.writing());
+                self.wire.sent += (self.out.len() - before) as u64;
                 return Poll::Ready(Ok(data.len()));
             }
             Outgoing::Length(left) => left.min(data.len() as u64) as usize,
@@ -75,6 +84,7 @@ impl Sink for Leg {
             ready!(self.poll_flush(cx))?;
             ready!(Pin::new(&mut self.io).poll_write(cx, data))?
         };
+        self.wire.sent += n as u64;
         if let Outgoing::Length(left) = &mut self.outgoing {
             *left -= n as u64;
             if *left == 0 {
@@ -86,7 +96,11 @@ impl Sink for Leg {
 
     fn finish(&mut self, trailers: Option<&Head>) -> io::Result<()> {
         match std::mem::take(&mut self.outgoing) {
-            Outgoing::Chunked => write::write_last_chunk(trailers, self.writing()),
+            Outgoing::Chunked => {
+                let before = self.writing().len();
+                write::write_last_chunk(trailers, self.writing());
+                self.wire.sent += (self.out.len() - before) as u64;
+            }
             Outgoing::Length(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Outgoing::Done | Outgoing::Close => {}
         }
