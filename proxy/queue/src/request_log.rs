@@ -218,7 +218,7 @@ impl Line<'_> {
             }
             ("Header", []) => self.headers(),
             ("ContentLength", []) => Value::Int(match self.kept.framing {
-                Framing::None => 0,
+                Framing::None | Framing::Unsent => 0,
                 Framing::Length(n) => i64::try_from(n).unwrap_or(i64::MAX),
                 Framing::Chunked | Framing::Close => -1,
             }),
