@@ -99,6 +99,8 @@ impl World {
             }
             Record::Configuration(mut record) => {
                 let key = self.keep(&mut record.object.metadata);
+                // A list that was read has room for four.
+                record.revisions.shrink_to_fit();
                 self.configurations.insert(key, record);
             }
             Record::Route(Served { mut record, ingress }) => {

@@ -151,7 +151,8 @@ impl Control {
                     }
                 }
                 self.pending.extend(self.declared.file(&path, documents));
-                self.text = Some((path, text));
+                // Nothing to apply is nothing to find the lines of.
+                self.text = self.is_pending().then_some((path, text));
             }
             Event::Gone { path } => self.pending.extend(self.declared.gone(&path)),
             Event::Settled => self.pending.extend(self.declared.settled()),
