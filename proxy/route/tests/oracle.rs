@@ -65,6 +65,10 @@ mod rules {
         let path = req.path.split(['?', '#']).next().unwrap_or_default();
         let fold = |text: &str| if matcher.ignore_case { text.to_ascii_lowercase() } else { text.to_owned() };
         let path = fold(path);
+        if path.is_empty() && req.method == "CONNECT" {
+            // There is no path that a rule about paths could fit.
+            return matcher.rule == PathRule::Connect;
+        }
         match &matcher.rule {
             PathRule::Connect => req.method == "CONNECT",
             PathRule::Exact(text) => path == fold(text),
