@@ -96,12 +96,12 @@ def upstream_tls() -> dict[str, str]:
             "SERVER_NAME": "kn-user-" + TESTS}
 
 
-def wildcard_certificate():
-    """The Secret that net-kourier's tests of one certificate for everything expect."""
+def wildcard_certificate(namespace: str = CONTROLLER[0], name: str = "wildcard-certs"):
+    """A Secret for every host of example.com; by default the one that net-kourier's tests of one certificate expect."""
     pki = STATE / "pki"
     control.authority(pki, "wildcard-ca", "Example")
     control.certificate(pki, "wildcard-ca", "wildcard", "subjectAltName=DNS:*.example.com")
-    put(CONTROLLER[0], ["tls"], "wildcard-certs", f"--key={pki}/wildcard.key", f"--cert={pki}/wildcard.crt")
+    put(namespace, ["tls"], name, f"--key={pki}/wildcard.key", f"--cert={pki}/wildcard.crt")
 
 
 def environment() -> dict[str, str]:

@@ -38,7 +38,9 @@ def summary(gateway: str, records: list[dict]) -> str:
 def rolling_lines(record: dict) -> list[str]:
     words = (f"{record['name']}: {record['requests']} requests on {record['connections']} connections, "
              f"{record['failed']} failed, slowest {record['slowest_s']} s, wall {record['wall_s']} s")
-    return [words, *("  " + reason for reason in record["reasons"])]
+    kinds = [f"  {kind}: {saw['requests']} requests on {saw['connections']} connections, {saw['failed']} failed"
+             for kind, saw in record["kinds"].items()]
+    return [words, *kinds, *("  " + reason for reason in record["reasons"])]
 
 
 def count(record: dict) -> str:
@@ -145,12 +147,17 @@ def restarts(ours: dict, theirs: dict) -> str:
     if not names:
         return ""
     lines = ["## Restarts under load", "",
-             "HTTP/1.1 clients through the Service: twelve that keep their connections, four that make one a request.", "",
-             "| gateway | what happens | requests | connections | failed | slowest s | a later Ingress ready after s |",
-             "|---|---|---|---|---|---|---|"]
+             "Clients through the Service. Of HTTP/1.1: twelve that keep their connections, four that make one a request. Of "
+             "h2c with three streams at once, of HTTP/1.1 over TLS and of HTTP/2 over TLS: four and one of each. Answered "
+             "requests by protocol.", "",
+             "| gateway | what happens | HTTP/1.1 | h2c | TLS, HTTP/1.1 | TLS, HTTP/2 | connections | failed | slowest s | "
+             "a later Ingress ready after s |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
     for name, records in ((OURS, ours), (THEIRS, theirs)):
         for key in names:
-            if r := last(records, key):
-                lines.append(f"| {name} | {r['what']} | {r['requests']} | {r['connections']} | {r['failed']} | "
+            # Records of earlier days knew one protocol.
+            if (r := last(records, key)) and "kinds" in r:
+                kinds = " | ".join(str(saw["answers"].get("200", 0)) for saw in r["kinds"].values())
+                lines.append(f"| {name} | {r['what']} | {kinds} | {r['connections']} | {r['failed']} | "
                              f"{r['slowest_s']} | {r['later_ready_s']} |")
     return "\n".join(lines) + "\n"

@@ -11,7 +11,9 @@ from . import control, kourier, places
 from .control import Failure, kubectl
 from .places import CONTROLLER, GATEWAY, TESTS
 
-CLIENTS, FRESH = 12, 4
+# Clients that keep their connections, and such as make one a request, by what they speak.
+CLIENTS = {"HTTP/1.1": (12, 4), "h2c": (4, 1), "HTTP/1.1 over TLS": (4, 1), "HTTP/2 over TLS": (4, 1)}
+SECRET = "rolling-certs"
 AWAY = 20  # seconds without any controller
 SETTLE = 2  # seconds of load before and after
 
@@ -63,6 +65,7 @@ def run(case) -> dict:
     """One case under load; afterwards a new Ingress has to become ready and be served."""
     began, name = time.monotonic(), case.__name__.replace("_", "-")
     with contextlib.ExitStack() as undo:
+        kourier.wildcard_certificate(TESTS, SECRET)
         host, address = ingress(undo, name + "-steady"), service_address()
         with load(host, address) as result:
             time.sleep(SETTLE)
@@ -84,16 +87,27 @@ def run(case) -> dict:
 def load(host: str, address: str):
     """Load from inside the cluster's namespace; what it saw is in the yielded dictionary afterwards."""
     result: dict = {}
-    command = control.inside(sys.executable, "-m", "cluster.load", address, host, CLIENTS, FRESH)
-    subject = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=places.HERE,
-                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    subjects = {}
     try:
+        for kind, (keep, fresh) in CLIENTS.items():
+            command = control.inside(sys.executable, "-m", "cluster.load", address, host, kind, keep, fresh)
+            subjects[kind] = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=places.HERE,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         yield result
-        output, _ = subject.communicate(timeout=60)
-        result.update(json.loads(output))
+        for subject in subjects.values():
+            subject.stdin.close()
+        kinds = {kind: json.loads(subject.stdout.read()) for kind, subject in subjects.items()}
+        silent = [f"no request of {kind} was answered" for kind, saw in kinds.items() if not saw["requests"]]
+        result.update({
+            "kinds": kinds, "slowest_s": max(saw["slowest_s"] for saw in kinds.values()),
+            **{key: sum(saw[key] for saw in kinds.values()) for key in ("requests", "connections")},
+            "failed": sum(saw["failed"] for saw in kinds.values()) + len(silent),
+            "reasons": [f"{kind}: {reason}" for kind, saw in kinds.items() for reason in saw["reasons"]] + silent})
     finally:
-        if subject.poll() is None:
-            subject.kill()
+        for subject in subjects.values():
+            if subject.poll() is None:
+                subject.kill()
             subject.wait()
 
 
@@ -110,7 +124,8 @@ def ingress(undo: contextlib.ExitStack, name: str) -> str:
         {"apiVersion": "networking.internal.knative.dev/v1alpha1", "kind": "Ingress", "metadata": {
             "name": name, "annotations": {
                 "networking.knative.dev/ingress.class": "kourier.ingress.networking.knative.dev"}},
-         "spec": {"rules": [{"hosts": [host], "visibility": "ExternalIP",
+         "spec": {"tls": [{"hosts": [host], "secretName": SECRET, "secretNamespace": TESTS}],
+                  "rules": [{"hosts": [host], "visibility": "ExternalIP",
                              "http": {"paths": [{"splits": [split]}]}}]}},
     ]
     feed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
