@@ -123,8 +123,8 @@ impl<E: AsRef<Endpoint>> EndpointLease<E> {
         Self { endpoint }
     }
 
-    pub fn endpoint(&self) -> &Endpoint {
-        self.endpoint.as_ref()
+    pub fn endpoint(&self) -> &E {
+        &self.endpoint
     }
 }
 
@@ -149,8 +149,8 @@ impl<G: AsRef<Gate>, E: AsRef<Endpoint>> Seat<G, E> {
         Self { endpoint, permit: Some(permit) }
     }
 
-    pub fn endpoint(&self) -> &Endpoint {
-        self.endpoint.as_ref()
+    pub fn endpoint(&self) -> &E {
+        &self.endpoint
     }
 
     /// Leaves the endpoint and keeps the permit, to try another one. `None`: the endpoint was retired and the permit with it;

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Something that happens to an endpoint, by Envoy's names of its host statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// `cx_total`: a connection was opened.
+    /// `cx_total`: a connection was opened, or it was tried.
     Connected,
+    /// Such a connection is no more: what is left of them is `cx_active`.
+    Closed,
     /// `cx_connect_fail`: one could not be.
     ConnectFailed,
     /// `rq_total`: a request was sent.
@@ -20,7 +22,7 @@ pub enum Event {
     TimedOut,
 }
 
-const EVENTS: usize = 6;
+const EVENTS: usize = 7;
 
 /// Events counted. Two words until the first: most endpoints of a big configuration are never used.
 #[derive(Default)]

@@ -215,6 +215,16 @@ pub struct RetryBudget {
     pub min_concurrency: u32,
 }
 
+impl Limits {
+    /// How many retries may be in flight while so many requests are active and wait for a connection.
+    pub fn retries(&self, requests: u32, pending: u32) -> u32 {
+        let Some(budget) = self.retry_budget else { return self.max_retries };
+        let live = u64::from(requests) + u64::from(pending);
+        let share = live * u64::from(budget.percent_hundredths) / 10_000;
+        u32::try_from(share).unwrap_or(u32::MAX).max(budget.min_concurrency)
+    }
+}
+
 impl Default for Limits {
     /// Envoy's.
     fn default() -> Self {

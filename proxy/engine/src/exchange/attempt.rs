@@ -145,9 +145,6 @@ pub(super) async fn attempt<C: Client>(
     x.keeps_case = cluster.config.header_case == HeaderCase::AsWritten;
     let proper = cluster.config.header_case == HeaderCase::Proper;
     let Started { mut up, mut tie, stream, reused } = start(line, x, proper)?;
-    if !reused {
-        endpoint.count(Event::Connected);
-    }
     x.upstream_local = match (&tie, &stream) {
         (Some(tie), _) => tie.owner.local,
         (None, stream) => stream.as_ref().and_then(OnShared::local),

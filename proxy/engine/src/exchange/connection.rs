@@ -4,6 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -40,7 +41,7 @@ pub(crate) enum Line {
 pub(super) struct Wanted<'t> {
     pub(super) state: &'t Rc<ClusterState>,
     pub(super) cluster: &'t Target,
-    pub(super) endpoint: &'t Endpoint,
+    pub(super) endpoint: &'t Arc<Endpoint>,
     pub(super) priority: Priority,
 }
 
@@ -81,7 +82,7 @@ pub(crate) async fn own(
     worker: &Rc<Worker>,
     state: &Rc<ClusterState>,
     cluster: &Target,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     called: &Called,
 ) -> Option<Line> {
     let (stats, config) = (state.stats(&worker.stats), &cluster.config);
@@ -104,7 +105,7 @@ pub(crate) async fn own(
             return Some(Line::H1 { leg, tie, reused: true });
         }
         let first = worker.pools.open_now(called.pool) == 0;
-        let Some(wire) = Wire::open(worker, state, config, Priority::Default, first, h2) else {
+        let Some(wire) = Wire::open(worker, state, config, endpoint, Priority::Default, first, h2) else {
             stats.inc(Cluster::UpstreamCxOverflow);
             return None;
         };
@@ -145,7 +146,7 @@ async fn open<C: Client>(
     let mut overflowed = false;
     let wire = loop {
         let first = worker.pools.open_now(called.pool) == 0;
-        if let Some(wire) = Wire::open(worker, state, config, priority, first, false) {
+        if let Some(wire) = Wire::open(worker, state, config, endpoint, priority, first, false) {
             break wire;
         }
         if !std::mem::replace(&mut overflowed, true) {
@@ -198,7 +199,7 @@ async fn share<C: Client>(
             }
             Stream::None => {
                 let first = worker.pools.open_now(called.pool) == 0;
-                let Some(wire) = Wire::open(worker, state, config, priority, first, true) else {
+                let Some(wire) = Wire::open(worker, state, config, endpoint, priority, first, true) else {
                     if !std::mem::replace(&mut overflowed, true) {
                         stats.inc(Cluster::UpstreamCxOverflow);
                     }

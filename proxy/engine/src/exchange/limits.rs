@@ -71,10 +71,6 @@ impl Priority {
 
 /// A number, or a share of what is in flight.
 fn retries(state: &ClusterState, limits: &Limits, priority: Priority) -> u32 {
-    let Some(budget) = limits.retry_budget else { return limits.max_retries };
-    let high = priority == Priority::High;
-    let live = u64::from(state.breakers.count(Use::Requests, high))
-        + u64::from(state.breakers.count(Use::Pending, high));
-    let share = live * u64::from(budget.percent_hundredths) / 10_000;
-    u32::try_from(share).unwrap_or(u32::MAX).max(budget.min_concurrency)
+    let used = |what| state.breakers.count(what, priority == Priority::High);
+    limits.retries(used(Use::Requests), used(Use::Pending))
 }

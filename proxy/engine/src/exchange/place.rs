@@ -1,5 +1,7 @@
 //! Where one try runs: an endpoint, and the revision's permit to use it. Knows no connections.
 
+use std::sync::Arc;
+
 use forebay_balance::{Endpoint, EndpointLease, Permit, Seat};
 use forebay_model::{Balance, Cluster};
 
@@ -13,7 +15,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(super) fn endpoint(&self) -> &Endpoint {
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
         match self {
             Place::Seat(seat) => seat.endpoint(),
             Place::Lease(lease) => lease.endpoint(),

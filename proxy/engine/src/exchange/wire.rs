@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use forebay_balance::Use;
+use forebay_balance::{Endpoint, Event, Use};
 use forebay_model::{ClusterConfig, Protocol};
 use forebay_net::{Clock, Micros, Stream};
 use forebay_telemetry::{Cluster, ClusterTime};
@@ -23,6 +24,8 @@ pub(crate) struct Wire {
     pub(super) local: Option<SocketAddr>,
     /// Said by its pool, or by the exchange that it failed in.
     why: Option<Why>,
+    /// Where it goes, which counts it as well.
+    endpoint: Arc<Endpoint>,
     _hold: Option<Hold>,
 }
 
@@ -34,6 +37,7 @@ impl Wire {
         worker: &Worker,
         state: &Rc<ClusterState>,
         config: &ClusterConfig,
+        endpoint: &Arc<Endpoint>,
         priority: Priority,
         first: bool,
         h2: bool,
@@ -46,6 +50,7 @@ impl Wire {
                 None => return None,
             }),
         };
+        endpoint.count(Event::Connected);
         let stats = state.stats(&worker.stats);
         stats.inc(Cluster::UpstreamCxTotal);
         stats.inc(Cluster::UpstreamCxActive);
@@ -57,6 +62,7 @@ impl Wire {
             established: false,
             local: None,
             why: None,
+            endpoint: endpoint.clone(),
             _hold: hold,
         })
     }
@@ -106,6 +112,7 @@ impl Owner for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        self.endpoint.count(Event::Closed);
         let Some(stats) = self.state.counted() else { return };
         stats.dec(Cluster::UpstreamCxActive);
         if !self.established {

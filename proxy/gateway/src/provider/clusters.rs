@@ -1,6 +1,6 @@
 //! What `/clusters` shows of the model. Knows no HTTP.
 
-use forebay_balance::{Endpoint, Event};
+use forebay_balance::{Endpoint, Event, Use};
 use forebay_engine::admin::{ClusterView, EndpointView, Health, Limits};
 use forebay_model::{Cluster, Discovery, Model};
 
@@ -12,7 +12,6 @@ pub(super) fn views(model: &Model) -> Vec<ClusterView> {
 
 fn view(model: &Model, cluster: &Cluster) -> ClusterView {
     let config = &cluster.config;
-    let limits = config.limits;
     let mut facts = Vec::new();
     if config.revision.is_some() {
         facts.push(("forebay_waiting", cluster.gate.waiting().to_string()));
@@ -21,21 +20,55 @@ fn view(model: &Model, cluster: &Cluster) -> ClusterView {
     ClusterView {
         name: config.name.to_string(),
         added_via_api: !model.is_fixed_cluster(&config.name),
-        limits: Some(Limits {
-            max_connections: limits.max_connections.into(),
-            max_pending_requests: limits.max_pending_requests.into(),
-            max_requests: limits.max_requests.into(),
-            max_retries: limits.max_retries.into(),
-        }),
-        high: Some(HIGH),
+        limits: Some(shown(&config.limits)),
+        high: Some(shown(&config.high_limits)),
         facts,
         endpoints: cluster.endpoints.list().iter().map(|e| endpoint(e, &config.discovery)).collect(),
     }
 }
 
-/// Envoy's defaults: routes of high priority have no limits of their own here.
-const HIGH: Limits =
-    Limits { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 };
+fn shown(limits: &forebay_model::Limits) -> Limits {
+    Limits {
+        max_connections: limits.max_connections.into(),
+        max_pending_requests: limits.max_pending_requests.into(),
+        max_requests: limits.max_requests.into(),
+        max_retries: limits.max_retries.into(),
+    }
+}
+
+/// What of a cluster's limits is reached: Envoy's gauges below `circuit_breakers`.
+pub(super) fn open(cluster: &Cluster) -> impl Iterator<Item = (&'static str, u64)> {
+    let config = &cluster.config;
+    let of = |limits: &forebay_model::Limits, high: bool, names: [&'static str; 5]| {
+        let used = |what| cluster.breakers.count(what, high);
+        let (requests, pending) = (used(Use::Requests), used(Use::Pending));
+        let reached = [
+            used(Use::Connections) >= limits.max_connections,
+            // There is no limit of pools: an endpoint has one for each worker.
+            false,
+            requests >= limits.max_requests,
+            pending >= limits.max_pending_requests,
+            used(Use::Retries) >= limits.retries(requests, pending),
+        ];
+        names.into_iter().zip(reached.map(u64::from))
+    };
+    of(&config.limits, false, DEFAULT).chain(of(&config.high_limits, true, HIGH))
+}
+
+const DEFAULT: [&str; 5] = [
+    "circuit_breakers.default.cx_open",
+    "circuit_breakers.default.cx_pool_open",
+    "circuit_breakers.default.rq_open",
+    "circuit_breakers.default.rq_pending_open",
+    "circuit_breakers.default.rq_retry_open",
+];
+const HIGH: [&str; 5] = [
+    "circuit_breakers.high.cx_open",
+    "circuit_breakers.high.cx_pool_open",
+    "circuit_breakers.high.rq_open",
+    "circuit_breakers.high.rq_pending_open",
+    "circuit_breakers.high.rq_retry_open",
+];
 
 fn endpoint(endpoint: &Endpoint, discovery: &Discovery) -> EndpointView {
     let hostname = match discovery {
@@ -56,6 +89,12 @@ fn endpoint(endpoint: &Endpoint, discovery: &Discovery) -> EndpointView {
             counter("rq_timeout", Event::TimedOut),
             counter("rq_total", Event::Sent),
             ("rq_active", endpoint.in_flight().into(), true),
+            // One may be counted between the two.
+            (
+                "cx_active",
+                endpoint.counted(Event::Connected).saturating_sub(endpoint.counted(Event::Closed)),
+                true,
+            ),
         ],
         health: if endpoint.draining() { Health::Draining } else { Health::Healthy },
         weight: 1,

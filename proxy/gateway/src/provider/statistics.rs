@@ -90,6 +90,9 @@ fn model(s: &Shared, all: &mut Snapshot) {
         ] {
             all.push(scope(), name, Kind::Gauge, value);
         }
+        for (name, open) in super::clusters::open(cluster) {
+            all.push(scope(), name, Kind::Gauge, open);
+        }
     }
     for listener in model.listeners() {
         managers.extend(super::dump::managers(listener));

@@ -89,7 +89,8 @@ fn an_endpoint_counts_what_happened_at_it() {
     client.get("/1");
     client.get("/2");
     let shown = world.admin("GET", "/clusters");
-    for (name, n) in [("rq_total", 2), ("rq_success", 2), ("rq_error", 0), ("cx_total", 1)] {
+    for (name, n) in [("rq_total", 2), ("rq_success", 2), ("rq_error", 0), ("cx_total", 1), ("cx_active", 1)]
+    {
         let line = format!("backend::{}::{name}::{n}\n", backend.address);
         assert!(shown.contains(&line), "{line} is not in {shown}");
     }

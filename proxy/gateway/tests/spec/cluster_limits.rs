@@ -66,6 +66,8 @@ fn whoever_finds_all_connections_in_use_waits_for_one() {
     until("the first is there", || backend.requests().len() == 1);
     let mut second = asking(&world, "/2");
     until("the second waits", || world.stat("cluster.backend.upstream_rq_pending_active") == 1);
+    let open = |which: &str| world.stat(&format!("cluster.backend.circuit_breakers.{which}_open"));
+    assert_eq!([open("default.cx"), open("high.cx"), open("default.rq")], [1, 0, 0]);
     go.send(()).unwrap();
     go.send(()).unwrap();
     assert_eq!((first.response().text(), second.response().text()), ("/1", "/2"));
@@ -73,6 +75,8 @@ fn whoever_finds_all_connections_in_use_waits_for_one() {
     assert_eq!(world.stat("cluster.backend.upstream_cx_overflow"), 1);
     assert_eq!(world.stat("cluster.backend.upstream_cx_total"), 1);
     assert_eq!(world.stat("cluster.backend.upstream_rq_pending_active"), 0);
+    let (clusters, at) = (world.admin("GET", "/clusters"), backend.address);
+    assert!(clusters.contains(&format!("backend::{at}::cx_active::1\n")), "{clusters}");
 }
 
 #[test]
