@@ -70,6 +70,8 @@ def table(peers: dict, seconds: int) -> None:
         "handshakes, TLS 1.3, ECDSA P-256": lambda ports: handshakes(ports["ecdsa"], "-tls1_3", seconds),
         "handshakes, TLS 1.2, ECDSA P-256": lambda ports: handshakes(ports["ecdsa"], "-tls1_2", seconds),
         "handshakes, TLS 1.3, RSA 2048": lambda ports: handshakes(ports["rsa"], "-tls1_3", seconds),
+        "resumed handshakes, TLS 1.3": lambda ports: handshakes(ports["ecdsa"], "-tls1_3", seconds, "-reuse"),
+        "resumed handshakes, TLS 1.2": lambda ports: handshakes(ports["ecdsa"], "-tls1_2", seconds, "-reuse"),
         "MiB down, AES-128-GCM": lambda ports: bulk(ports["ecdsa"]),
         "MiB up, AES-128-GCM": lambda ports: upload(ports["ecdsa"]),
     }
@@ -87,9 +89,9 @@ def table(peers: dict, seconds: int) -> None:
         print(f"| {title} | " + " | ".join(f"{value:,.0f}" for value in middle.values()) + f" | {ratio} |", flush=True)
 
 
-def handshakes(to: int, version: str, seconds: int) -> int:
-    """New sessions, one after the other on two connections at once; how many there were."""
-    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{to}", "-new", version, "-time", str(seconds)]
+def handshakes(to: int, version: str, seconds: int, which: str = "-new") -> int:
+    """Connections with new sessions or with one that is resumed, one after the other from two clients; how many there were."""
+    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{to}", which, version, "-time", str(seconds)]
     clients = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]
     outputs = [client.communicate(timeout=seconds + 30)[0] for client in clients]
     # "N connections in X real seconds, 0 bytes read per connection"
