@@ -8,6 +8,9 @@ CLIENT = re.compile(r"127\.0\.0\.(\d+):\d+")
 EPHEMERAL = re.compile(r"IP:(\d+)")
 
 
+SERVICE_TIME = re.compile(r"(x-envoy-upstream-service-time\W+)\d+")
+
+
 class Normal:
     """One side's addresses and ports by their roles."""
 
@@ -22,6 +25,8 @@ class Normal:
         text = DATE.sub("DATE", UUID.sub("UUID", text))
         if key.lower().endswith("x-envoy-upstream-service-time"):
             text = re.sub(r"\d+", "MS", text)
+        # Heads that are shown whole, as those of interim answers are.
+        text = SERVICE_TIME.sub(r"\1MS", text)
         if key.lower().endswith("x-envoy-expected-rq-timeout-ms") and text.isdigit() and int(text) > 1000:
             # What is left of a long time once a try was made.
             text = f"{10 if int(text) > 10000 else -(-int(text) // 500) / 2} s"

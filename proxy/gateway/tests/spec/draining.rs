@@ -65,7 +65,7 @@ fn told_from_now_on(world: &World) {
 #[test]
 fn a_graceful_drain_tells_everybody_and_closes_the_listener_afterwards() {
     let (_backend, setup) = setup();
-    let world = setup.drain(Ramp::Immediate, ms(1500)).start();
+    let world = setup.drain(Ramp::Immediate, ms(4000)).start();
     let (mut old, mut old2) = (world.connect(), Frames::connect(world.address));
     assert!(!is_told(&mut old) && !is_told_by_frames(&mut old2));
     assert_eq!(world.admin("POST", "/drain_listeners?graceful"), "OK\n");

@@ -52,7 +52,8 @@ impl Frames {
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        self.stream.write_all(&frame).unwrap();
+        // Whoever has closed takes nothing any more, but what it sent before is still to be read: reading tells of the end.
+        let _ = self.stream.write_all(&frame);
     }
 
     /// Begins a GET; the number of its stream.

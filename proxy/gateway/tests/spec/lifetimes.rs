@@ -7,15 +7,16 @@ use super::backend::Backend;
 use super::frames::{Frame, Frames, NOTICE};
 use super::world::{World, to, until};
 
-fn world(options: HttpProtocolOptions) -> World {
+/// `drain` milliseconds are left to a client between being told and being cut off.
+fn world(options: HttpProtocolOptions, drain: u32) -> World {
     let backend = Backend::start(|mut conn| {
         while let Some(request) = conn.request() {
             conn.answer(request.path());
         }
     });
-    let short = Some(Duration { seconds: 0, nanos: 20_000_000 });
+    let drain = Some(Duration { seconds: i64::from(drain / 1000), nanos: (drain % 1000 * 1_000_000) as i32 });
     to(&[backend.address])
-        .manager(|m| (m.common_http_protocol_options, m.drain_timeout) = (Some(options), short))
+        .manager(|m| (m.common_http_protocol_options, m.drain_timeout) = (Some(options), drain))
         .start()
 }
 
@@ -25,7 +26,7 @@ fn after_so_many_requests_the_client_is_told_to_go() {
         max_requests_per_connection: Some(UInt32Value { value: 3 }),
         ..Default::default()
     };
-    let world = world(most);
+    let world = world(most, 20);
     let mut client = world.connect();
     for _ in 0..2 {
         assert_eq!(client.get("/").header("connection"), None);
@@ -45,10 +46,14 @@ fn after_so_many_requests_the_client_is_told_to_go() {
     assert_eq!(world.stat("http.ingress_http.downstream_cx_max_requests_reached"), 2);
 }
 
-#[test]
-fn after_so_long_the_client_is_told_to_go_and_an_idle_connection_ends() {
+fn longest() -> HttpProtocolOptions {
     let longest = Some(Duration { seconds: 0, nanos: 300_000_000 });
-    let world = world(HttpProtocolOptions { max_connection_duration: longest, ..Default::default() });
+    HttpProtocolOptions { max_connection_duration: longest, ..Default::default() }
+}
+
+#[test]
+fn after_so_long_an_idle_connection_ends() {
+    let world = world(longest(), 20);
     let mut idle = world.connect();
     assert_eq!(idle.get("/").status, 200);
     let (mut silent, mut idle2) = (world.connect(), Frames::connect(world.address));
@@ -57,8 +62,11 @@ fn after_so_long_the_client_is_told_to_go_and_an_idle_connection_ends() {
     until("all three are counted", || {
         world.stat("http.ingress_http.downstream_cx_max_duration_reached") == 3
     });
+}
 
-    // One that goes on asking is told by an answer.
+#[test]
+fn after_so_long_a_client_that_goes_on_asking_is_told_to_go() {
+    let world = world(longest(), 60_000);
     let mut busy = world.connect();
     until("an answer says so", || busy.get("/").header("connection") == Some("close"));
     assert!(busy.is_closed());
