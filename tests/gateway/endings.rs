@@ -68,8 +68,10 @@ async fn either_signal_ends_it_at_once_and_a_request_in_flight_sees_a_clean_end(
         cluster.load_assignment = Some(resources::endpoints("slow", &[backend.local_addr().unwrap()]));
         let nonce = stream.send("1", &[cluster]);
         stream.answer(&nonce).await;
+        stream.asked(forebay_proto::type_url::LISTENER).await;
         let nonce = stream.send("1", &[listener()]);
         stream.answer(&nonce).await;
+        stream.asked(forebay_proto::type_url::ROUTE).await;
         let nonce =
             stream.send("1", &[routes(vec![host("s", "*", vec![resources::route("/", forward("slow"))])])]);
         stream.answer(&nonce).await;

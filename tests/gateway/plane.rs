@@ -1,6 +1,7 @@
 //! A control plane that says exactly what a test wants, right or wrong, and shows what it was asked. Speaks ADS in its
 //! state-of-the-world form over plaintext HTTP/2.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -24,6 +25,8 @@ pub struct Stream {
     read: BytesMut,
     responses: SendStream<Bytes>,
     nonce: u32,
+    /// Types that were asked for.
+    asked: BTreeSet<String>,
 }
 
 impl Plane {
@@ -40,7 +43,8 @@ impl Plane {
                         let head = http::Response::builder().header("content-type", "application/grpc");
                         let responses = respond.send_response(head.body(()).ok()?, false).ok()?;
                         let (requests, read) = (request.into_body(), BytesMut::new());
-                        tell.send(Stream { requests, read, responses, nonce: 0 }).ok()?;
+                        tell.send(Stream { requests, read, responses, nonce: 0, asked: BTreeSet::new() })
+                            .ok()?;
                     }
                     Some(())
                 });
@@ -61,7 +65,9 @@ impl Stream {
         soon("a request", async {
             loop {
                 if let Some(message) = self.whole() {
-                    return DiscoveryRequest::decode(message).unwrap();
+                    let request = DiscoveryRequest::decode(message).unwrap();
+                    self.asked.insert(request.type_url.clone());
+                    return request;
                 }
                 let data = self.requests.data().await.expect("the stream goes on").unwrap();
                 self.requests.flow_control().release_capacity(data.len()).unwrap();
@@ -69,6 +75,13 @@ impl Stream {
             }
         })
         .await
+    }
+
+    /// Waits until a type was asked for: no server answers before.
+    pub async fn asked(&mut self, type_url: &str) {
+        while !self.asked.contains(type_url) {
+            self.request().await;
+        }
     }
 
     fn whole(&mut self) -> Option<Bytes> {

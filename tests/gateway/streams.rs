@@ -28,11 +28,13 @@ pub fn answering(name: &str) -> VirtualHost {
 
 /// Brings a stream to where its listener answers `hosts`.
 pub async fn settle(stream: &mut Stream, hosts: Vec<VirtualHost>) {
-    stream.request().await;
+    stream.asked(type_url::CLUSTER).await;
     let nonce = stream.send::<Cluster>("1", &[]);
     assert_eq!(stream.answer(&nonce).await, ("1".to_owned(), None));
+    stream.asked(type_url::LISTENER).await;
     let nonce = stream.send("1", &[listener()]);
     assert_eq!(stream.answer(&nonce).await, ("1".to_owned(), None));
+    stream.asked(type_url::ROUTE).await;
     let nonce = stream.send("1", &[routes(hosts)]);
     assert_eq!(stream.answer(&nonce).await, ("1".to_owned(), None));
 }
@@ -119,6 +121,7 @@ async fn a_control_plane_that_comes_back_changes_nothing_it_does_not_mean_to() {
     let first = stream.request().await;
     assert!(first.node.is_some() && first.response_nonce.is_empty());
     assert_eq!(first.version_info, "1", "it says what it has");
+    stream.asked(type_url::ROUTE).await;
     // Another version and another order, as a restarted controller has them.
     let nonce = stream.send("other", &[routes(vec![answering("b"), answering("a")])]);
     assert_eq!(stream.answer(&nonce).await.1, None);
