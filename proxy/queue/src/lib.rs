@@ -2,7 +2,7 @@
 //! everything a peer of Knative's own queue-proxy can see; knows no xDS, no routes, no engine and no workers: it has one thread.
 //!
 //! One task for each connection (one for each stream of HTTP/2) serves a request from its head to its end, both legs included;
-//! [`exchange`] is its path, top to bottom. What is different from the reference, and why, is in `conformance/queue/differences.md`.
+//! `exchange` is its path, top to bottom. What is different from the reference, and why, is in `conformance/queue/differences.md`.
 
 mod admin;
 mod certificate;

@@ -66,7 +66,7 @@ pub(crate) enum After {
 }
 
 /// Serves one request whose head is in `x.req`. Every path out of here has either answered the client or found it gone, and
-/// `x` records it, by [`record::finish`] or, if this future is dropped, by its destructor.
+/// `x` records it, by [`record::done`] or, if this future is dropped, by its destructor.
 pub(crate) async fn run<C: Client>(
     worker: &Rc<Worker>,
     on: &Rc<Listening>,
