@@ -61,23 +61,6 @@ def resident(pid):
     return 0.0
 
 
-def spent(pid):
-    """Processor seconds of a process so far, all its threads."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Probe:
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-
-    def ask(self):
-        began = time.perf_counter()
-        self.connection.request("GET", "/", headers={"Host": "probe.test"})
-        text = self.connection.getresponse().read().decode()
-        return text, (time.perf_counter() - began) * 1e3
-
-
 def first_answer(port):
     end = time.time() + SETTLE
     while time.time() < end:
@@ -108,19 +91,13 @@ def measure(name, command, hosts, pushes, home):
         time.sleep(2)
         quiet = max(probe.ask()[1] for _ in range(2000))
         rest = resident(proxy.pid)
-        took, longest, asked, busy = [], 0.0, 0, 0.0
-        before = spent(proxy.pid)
-        for _ in range(2000):
-            probe.ask()
-        each = (spent(proxy.pid) - before) / 2000
+        took, longest = [], 0.0
         for number in range(1, pushes + 1):
             plane.stdin.write("push\n")
             plane.stdin.flush()
             end = time.time() + SETTLE
-            before, asked = spent(proxy.pid), 0
             while True:
                 text, ms = probe.ask()
-                asked += 1
                 longest = max(longest, ms)
                 if text == str(number):
                     break
@@ -129,12 +106,10 @@ def measure(name, command, hosts, pushes, home):
             _, micros, size = plane.stdout.readline().split()
             took.append((held - int(micros) / 1e6) * 1e3)
             time.sleep(0.2)
-            busy += spent(proxy.pid) - before - asked * each
         took.sort()
         print(f"{name:8} first snapshot {first:5.2f} s, at rest {rest:6.1f} MiB, after {pushes} pushes "
               f"{resident(proxy.pid):6.1f} MiB; a push of {int(size) / 1e6:.1f} MB holds after {took[len(took) // 2]:.0f} ms "
-              f"(worst {took[-1]:.0f}); longest request {quiet:.1f} ms without, {longest:.1f} ms with pushes; {busy / pushes * 1e3:.0f} ms of processor "
-              f"time a push", flush=True)
+              f"(worst {took[-1]:.0f}); longest request {quiet:.1f} ms without, {longest:.1f} ms with pushes", flush=True)
         return rest
     finally:
         for process in (proxy, plane):
