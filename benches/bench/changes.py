@@ -103,7 +103,7 @@ class Arrangement:
         self.ends.callback(machine.stop, self.control)
         self._said()
         config = home / "bootstrap.json"
-        config.write_text(_bootstrap(self.admin, xds))
+        config.write_text(bootstrap(self.admin, xds))
         log = home / "gateway.log"
         self.gateway = machine.start([*gateway, "-c", config, "--concurrency", WORKERS, "--log-level", "error"], machine.PROXY, log)
         self.ends.callback(machine.stop, self.gateway)
@@ -162,7 +162,7 @@ class Arrangement:
         self.ends.close()
 
 
-def _bootstrap(admin: int, xds: int) -> str:
+def bootstrap(admin: int, xds: int, api: str = "GRPC") -> str:
     options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address(xds)}}]}]
     cluster = {
@@ -173,7 +173,7 @@ def _bootstrap(admin: int, xds: int) -> str:
     }
     ads = {"ads": {}, "resource_api_version": "V3"}
     dynamic = {
-        "ads_config": {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]},
+        "ads_config": {"api_type": api, "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]},
         "lds_config": ads,
         "cds_config": ads,
     }

@@ -13,6 +13,7 @@ from . import machine
 from .changes import changes
 from .configs import HOST
 from .machine import Unable
+from .own import own_changes
 from .peers import FOREBAY, Envoy, Forebay, Haproxy, Nginx, Scene
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "drills"))
@@ -26,6 +27,7 @@ def every(quick: bool) -> dict:
         "cold-start": lambda: cold_start(20 if quick else 100),
         "zero": lambda: services_at_zero(200 if quick else 1_000),
         "changes": lambda: changes(*((500, 2) if quick else (10_000, 5))),
+        "own-changes": lambda: own_changes(*((500, 50) if quick else (10_000, 200))),
         "idle": lambda: idle_connections(1_000 if quick else 8_000),
     }
 

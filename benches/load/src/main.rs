@@ -1,8 +1,9 @@
 //! What the benches need and no packaged tool has: load at a fixed rate, long-lived streams, and the floor to measure
-//! against. Owns clients and one bare relay; knows nothing of Forebay, and is no part of it.
+//! against. Owns clients, one bare relay and a control plane (Forebay's, served to whichever gateway); no part of Forebay.
 //!
-//! Each load runs for a bounded time on one thread and prints one line of JSON.
+//! Each load runs for a bounded time on one thread and prints one line of JSON; the control plane runs until its input ends.
 
+mod changes;
 mod chat;
 mod events;
 mod rate;
@@ -53,6 +54,8 @@ enum Work {
         #[command(flatten)]
         load: Load,
     },
+    /// A control plane of Forebay's own with many services, and how long its changes take to be obeyed.
+    Changes(changes::Options),
     /// The floor: parses heads, rewrites them, copies bodies, and does nothing else that a proxy has to do.
     Relay {
         /// Where to listen.
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
                 Work::Socket { load, size } => socket::run(load, size).await,
                 Work::Events { load } => events::run(load).await,
                 Work::Chat { load } => chat::run(load).await,
+                Work::Changes(options) => changes::run(options).await,
                 Work::Relay { listen, to } => relay::run(listen, to).await,
             }
         })
