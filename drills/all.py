@@ -29,6 +29,7 @@ DRILLS = [
     "tls_clients",
     "wrk_clients",
     "syscalls",
+    "instructions",
     "five_thousand_services",
     "no_orphan",
 ]
