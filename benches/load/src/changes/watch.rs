@@ -78,7 +78,9 @@ impl Watcher {
                 .headers
                 .iter()
                 .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-                .map_or(Ok(0), |header| std::str::from_utf8(header.value)?.parse::<usize>().map_err(Failure::from))?;
+                .map_or(Ok(0), |header| {
+                    std::str::from_utf8(header.value)?.parse::<usize>().map_err(Failure::from)
+                })?;
             if let Some(body) = self.buffer.get(head..head + length) {
                 return Ok((response.code.unwrap_or(0), body.to_vec()));
             }
