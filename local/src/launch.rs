@@ -51,6 +51,17 @@ impl Site {
         }
     }
 
+    /// How the queue-proxy of a replica is started.
+    pub(crate) fn sidecar(
+        &self,
+        key: &RevisionKey,
+        revision: &Revision,
+        number: u32,
+        ports: (u16, u16),
+    ) -> Launch {
+        crate::sidecar::launch(&self.this, key, revision, number, ports.0, ports.1)
+    }
+
     /// The command of the one container of `revision`, whose manifest lies in `base`, to listen on `port`.
     pub(crate) fn launch(
         &self,

@@ -18,6 +18,7 @@ mod ports;
 mod probe;
 mod process;
 mod replica;
+mod sidecar;
 mod sockets;
 pub mod state;
 mod supervisor;

@@ -28,6 +28,8 @@ pub struct Options {
     pub progress_deadline: Duration,
     /// Size at which a log file is put aside as `.log.1`, in bytes. Default: 10 MiB.
     pub log_file_limit: u64,
+    /// Whether a queue-proxy stands in front of each replica, as in Knative's pods: this binary with `queue-proxy`. Default: no.
+    pub queue_proxy: bool,
     /// The program and arguments of the guard. Default: this binary with `__guard`, which must call
     /// [`guard_main`](crate::guard_main).
     pub guard: Option<Vec<OsString>>,
@@ -46,6 +48,7 @@ impl Options {
             grace: Duration::from_secs(10),
             progress_deadline: Duration::from_secs(600),
             log_file_limit: 10 << 20,
+            queue_proxy: false,
             guard: None,
         }
     }

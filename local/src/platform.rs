@@ -174,7 +174,7 @@ impl Platform {
 
     /// The file a replica's lines go to.
     pub fn log_path(state_dir: &Path, key: &RevisionKey, replica: u32) -> PathBuf {
-        logs::path(state_dir, key, replica)
+        logs::path(state_dir, key, replica, "")
     }
 
     /// Stops everything: a short drain, SIGTERM, after the grace SIGKILL. Returns when nothing is left and all ports

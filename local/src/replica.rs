@@ -2,6 +2,7 @@
 //! many there should be, nor of what happens after.
 
 mod drain;
+mod pod;
 mod report;
 mod start;
 
@@ -21,6 +22,7 @@ use crate::platform::{Shared, Workload};
 use crate::ports::Port;
 use crate::probe::{Check, Plan, Target, Waited};
 use crate::process::Process;
+use pod::Pod;
 use start::Prepared;
 
 pub(crate) use report::{End, Phase, Report, Reporter};
@@ -66,21 +68,30 @@ impl Replica {
     }
 
     async fn live(&mut self, prepared: Prepared, reporter: &Reporter) -> End {
-        let Prepared { port, launch, plan, mut process, output } = prepared;
-        let (address, started) = (port.address(), Instant::now());
-        reporter.tell(Report::Spawned { pid: process.id(), address });
+        let Prepared { port, launch, plan, mut pod, output } = prepared;
+        let (app, started) = (port.address(), Instant::now());
+        let front = pod.sidecar.as_ref().map(|sidecar| sidecar.port.address());
+        let address = front.unwrap_or(app);
+        reporter.tell(Report::Spawned { pid: pod.app.id(), address });
         self.emit(Event::Started {
             key: self.key().clone(),
             replica: self.number,
-            pid: process.id(),
+            pid: pod.app.id(),
             address,
         });
         let tail = Arc::new(Tail::default());
-        let mut capture = tokio::spawn(self.capture(&process, &port, tail.clone()).run(output));
+        let mut captures = vec![tokio::spawn(self.capture(&pod.app, &port, "", tail.clone()).run(output))];
+        if let Some(sidecar) = &mut pod.sidecar
+            && let Some(output) = sidecar.output.take()
+        {
+            let capture = self.capture(&sidecar.process, &sidecar.port, "-queue-proxy", Arc::default());
+            captures.push(tokio::spawn(capture.run(output)));
+        }
         let shared = self.shared.clone();
         let workload = self.workload.clone();
         let target = Target {
-            address,
+            address: app,
+            front,
             started,
             launch: &launch,
             base: &workload.base_dir,
@@ -89,11 +100,11 @@ impl Replica {
             last_miss: Default::default(),
         };
         let mut ready_since = None;
-        let turn = match self.start(&plan, &target, &mut process, reporter, &tail).await {
+        let turn = match self.start(&plan, &target, &mut pod, reporter, &tail).await {
             Some(turn) => turn,
             None => {
                 ready_since = Some(Instant::now());
-                self.serve(&plan, &target, &mut process, reporter).await
+                self.serve(&plan, &target, &mut pod, reporter).await
             }
         };
         let ready_for = ready_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
@@ -105,30 +116,32 @@ impl Replica {
                 if announced {
                     self.emit(gone());
                 }
-                let _ = process.kill().await;
+                pod.kill().await;
                 Some(exited(status, started.elapsed(), ready_for, &target))
             }
             Turn::Failed(failure) => {
                 if announced {
                     self.emit(gone());
                 }
-                let _ = process.stop(shared.options.grace).await;
+                pod.stop(shared.options.grace).await;
                 Some(failure)
             }
             Turn::Stop => {
                 let gone = gone();
                 if announced {
-                    self.drain(&port, &mut process).await;
+                    self.drain(address, &mut pod).await;
                 }
-                let _ = process.stop(shared.options.grace).await;
+                pod.stop(shared.options.grace).await;
                 if announced {
                     self.emit(gone);
                 }
                 None
             }
         };
-        drop(process);
-        finish(&mut capture).await;
+        drop(pod);
+        for capture in &mut captures {
+            finish(capture).await;
+        }
         End { ready_for, failure: failure.map(|failure| (failure, tail.lines())) }
     }
 
@@ -137,17 +150,17 @@ impl Replica {
         &mut self,
         plan: &Plan,
         target: &Target<'_>,
-        process: &mut Process,
+        pod: &mut Pod,
         reporter: &Reporter,
         tail: &Tail,
     ) -> Option<Turn> {
         let limit =
             start::progress_deadline(self.revision()).unwrap_or(self.shared.options.progress_deadline);
-        let group = process.group();
+        let group = pod.app.group();
         let mut phase = self.phase.clone();
         let turn = tokio::select! {
             biased;
-            status = process.wait() => Turn::Exited(status),
+            turn = pod.wait() => turn,
             () = reached(&mut phase, Phase::Drain) => Turn::Stop,
             waited = plan.ready(target) => match waited {
                 Waited::Passed => {
@@ -172,13 +185,7 @@ impl Replica {
     }
 
     /// While it is ready, until it must end.
-    async fn serve(
-        &self,
-        plan: &Plan,
-        target: &Target<'_>,
-        process: &mut Process,
-        reporter: &Reporter,
-    ) -> Turn {
+    async fn serve(&self, plan: &Plan, target: &Target<'_>, pod: &mut Pod, reporter: &Reporter) -> Turn {
         let mut phase = self.phase.clone();
         let sick = async {
             match &plan.liveness {
@@ -188,10 +195,10 @@ impl Replica {
         };
         tokio::select! {
             biased;
-            status = process.wait() => Turn::Exited(status),
+            turn = pod.wait() => turn,
             () = reached(&mut phase, Phase::Drain) => Turn::Stop,
             why = sick => Turn::Failed(Failure::new("Unhealthy", format!("failed its liveness probe: {why}"))),
-            never = self.keep_ready(&plan.readiness, target, reporter) => match never {},
+            never = self.keep_ready(plan.kept(), target, reporter) => match never {},
         }
     }
 
@@ -205,7 +212,7 @@ impl Replica {
         loop {
             let message = check.fails(target).await;
             reporter.tell(Report::Unready);
-            let (key, replica, address) = (self.key().clone(), self.number, target.address);
+            let (key, replica, address) = (self.key().clone(), self.number, target.served());
             self.emit(Event::Unready { key, replica, address, message });
             check.recovers(target).await;
             reporter.tell(Report::Ready);
@@ -214,17 +221,22 @@ impl Replica {
     }
 
     fn ready(&self, target: &Target<'_>, after: Duration) -> Event {
-        Event::Ready { key: self.key().clone(), replica: self.number, address: target.address, after }
+        Event::Ready { key: self.key().clone(), replica: self.number, address: target.served(), after }
     }
 
-    fn capture(&self, process: &Process, port: &Port, tail: Arc<Tail>) -> Capture {
+    /// `whose` is part of the file's name.
+    fn capture(&self, process: &Process, port: &Port, whose: &str, tail: Arc<Tail>) -> Capture {
         let (key, number, options) = (self.key(), self.number, &self.shared.options);
         Capture {
             key: key.clone(),
             replica: number,
-            file: crate::logs::path(&options.state_dir, key, number),
+            file: crate::logs::path(&options.state_dir, key, number, whose),
             limit: options.log_file_limit,
-            title: format!("--- {key} replica {number}: process {}, port {}", process.id(), port.number()),
+            title: format!(
+                "--- {key} replica {number}{whose}: process {}, port {}",
+                process.id(),
+                port.number()
+            ),
             events: self.shared.events.clone(),
             budget: self.shared.budget.clone(),
             tail,

@@ -54,6 +54,10 @@ pub(crate) struct Up {
     #[arg(long, value_name = "N", env = "FOREBAY_WORKERS")]
     pub workers: Option<NonZeroUsize>,
 
+    /// Put Knative's sidecar in front of each replica, as its pods have one: `forebay queue-proxy`
+    #[arg(long, env = "FOREBAY_QUEUE_PROXY")]
+    pub queue_proxy: bool,
+
     /// How log lines are written; text becomes a live table on a terminal
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, env = "FOREBAY_LOG_FORMAT")]
     pub log_format: LogFormat,

@@ -103,6 +103,7 @@ pub(super) async fn prepare(options: Up) -> Result<Prepared, Unable> {
 
     let mut local = forebay_local::Options::new(lock.path());
     local.images = options.images.iter().map(|i| (i.image.clone(), i.command.clone())).collect();
+    local.queue_proxy = options.queue_proxy;
     let (platform, events) = Platform::start(local).await?;
 
     let socket = lock.path().join("xds.sock");

@@ -20,6 +20,7 @@ mod http1;
 mod hygiene;
 mod live_files;
 mod orphans;
+mod queue_proxy;
 mod replica_killed;
 mod restart;
 mod scale_to_zero;

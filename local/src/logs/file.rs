@@ -55,11 +55,14 @@ impl LogFile {
     }
 }
 
-/// Where a replica's log is: `logs/<namespace>/<revision>-<replica>.log`.
-pub(crate) fn path(state_dir: &Path, key: &RevisionKey, replica: u32) -> PathBuf {
+/// Where a replica's log is: `logs/<namespace>/<revision>-<replica><whose>.log`; `whose` is empty for the app's.
+pub(crate) fn path(state_dir: &Path, key: &RevisionKey, replica: u32, whose: &str) -> PathBuf {
     // Both are DNS labels; should one ever come unchecked, it still must not lead out of the directory.
     let safe = |name: &str| name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '-'), "_");
-    state_dir.join("logs").join(safe(&key.namespace)).join(format!("{}-{replica}.log", safe(&key.name)))
+    state_dir
+        .join("logs")
+        .join(safe(&key.namespace))
+        .join(format!("{}-{replica}{whose}.log", safe(&key.name)))
 }
 
 /// Removes logs nobody has written to for a week: every rollout leaves some.

@@ -74,7 +74,7 @@ fn a_file_that_cannot_be_written_is_told_once() {
 #[test]
 fn names_cannot_lead_out_of_the_directory() {
     let key = RevisionKey::new("..", "../../etc/x");
-    assert_eq!(path("/s".as_ref(), &key, 3), PathBuf::from("/s/logs/__/______etc_x-3.log"));
+    assert_eq!(path("/s".as_ref(), &key, 3, ""), PathBuf::from("/s/logs/__/______etc_x-3.log"));
 }
 
 #[test]

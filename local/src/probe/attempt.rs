@@ -18,7 +18,10 @@ use crate::process::Spawner;
 
 /// What is probed.
 pub(crate) struct Target<'a> {
+    /// The app's.
     pub(crate) address: SocketAddr,
+    /// Its queue-proxy's, where it has one.
+    pub(crate) front: Option<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) launch: &'a Launch,
     pub(crate) base: &'a Path,
@@ -29,6 +32,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// Where requests go.
+    pub(crate) fn served(&self) -> SocketAddr {
+        self.front.unwrap_or(self.address)
+    }
+
     /// Why it is not ready, in words.
     pub(crate) fn last(&self) -> String {
         self.last_miss.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -39,10 +47,20 @@ impl Target<'_> {
 /// sends probes to the serving port whatever they say.
 #[derive(Debug)]
 pub(crate) enum Attempt {
-    Exec { command: Box<[Box<str>]> },
-    Grpc { service: Box<str> },
-    Http { path: Box<str>, headers: Box<[HttpHeader]>, h2c: bool },
+    Exec {
+        command: Box<[Box<str>]>,
+    },
+    Grpc {
+        service: Box<str>,
+    },
+    Http {
+        path: Box<str>,
+        headers: Box<[HttpHeader]>,
+        h2c: bool,
+    },
     Tcp,
+    /// Has the queue-proxy say whether the app is ready, as kubelet does.
+    QueueProxy,
 }
 
 impl Attempt {
@@ -92,22 +110,43 @@ impl Attempt {
                 }
             }
             Attempt::Tcp => self.connect(target).await.map(drop),
+            Attempt::QueueProxy => {
+                let stream = self.connect_to(target.served()).await?;
+                let header = HttpHeader { name: "K-Network-Probe".into(), value: "queue".into() };
+                let asked = http::get(stream, "/", &[header]).await;
+                match asked {
+                    Ok(()) => Ok(()),
+                    // What is wrong with the app tells more than what its queue-proxy makes of it.
+                    Err(what) => self.connect(target).await.and(Err(miss(what))),
+                }
+            }
         }
     }
 
+    /// Why the app itself cannot be reached, where its queue-proxy has not answered in time.
+    pub(super) async fn behind(&self, target: &Target<'_>) -> Option<Miss> {
+        let asked = matches!(self, Attempt::QueueProxy).then(|| self.connect(target))?;
+        // To ask again costs an HTTP request.
+        asked.await.err().map(|miss| Miss { refused: false, ..miss })
+    }
+
     async fn connect(&self, target: &Target<'_>) -> Result<TcpStream, Miss> {
+        self.connect_to(target.address).await
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, Miss> {
         let miss = |e: io::Error| Miss {
             refused: e.kind() == io::ErrorKind::ConnectionRefused,
             what: match e.kind() {
                 io::ErrorKind::ConnectionRefused => {
-                    format!("nothing listens on PORT={}", target.address.port())
+                    format!("nothing listens on PORT={}", address.port())
                 }
-                _ => format!("connect to {}: {e}", target.address),
+                _ => format!("connect to {address}: {e}"),
             },
         };
-        let stream = TcpStream::connect(target.address).await.map_err(miss)?;
+        let stream = TcpStream::connect(address).await.map_err(miss)?;
         // A port among the kernel's ephemeral ones can connect to itself while nobody listens on it.
-        if stream.local_addr().map_err(miss)? == target.address {
+        if stream.local_addr().map_err(miss)? == address {
             return Err(miss(io::ErrorKind::ConnectionRefused.into()));
         }
         Ok(stream)
@@ -122,6 +161,7 @@ impl fmt::Display for Attempt {
             Attempt::Grpc { service } => write!(f, "gRPC health check of {service}"),
             Attempt::Http { path, .. } => write!(f, "GET {path}"),
             Attempt::Tcp => f.write_str("TCP connect"),
+            Attempt::QueueProxy => f.write_str("readiness by its queue-proxy"),
         }
     }
 }

@@ -14,8 +14,10 @@ use crate::failure::span;
 pub(crate) struct Plan {
     /// Must succeed once before the others count.
     pub(crate) startup: Option<Check>,
+    /// What the platform asks itself beside what it asks the queue-proxy: a command.
+    own: Option<Check>,
     /// Must succeed before requests are sent.
-    pub(crate) readiness: Check,
+    readiness: Check,
     /// Kills when it fails.
     pub(crate) liveness: Option<Check>,
 }
@@ -50,11 +52,29 @@ impl Plan {
         Ok(Self {
             startup: check("startupProbe", container.startup_probe.as_deref())?
                 .map(Check::with_kubernetes_period),
+            own: None,
             readiness: check("readinessProbe", container.readiness_probe.as_deref())?
                 .unwrap_or_else(Check::listens),
             liveness: check("livenessProbe", container.liveness_probe.as_deref())?
                 .map(Check::with_kubernetes_period),
         })
+    }
+
+    /// The same for a replica whose readiness its queue-proxy tells. A command can only be run from here, and goes on deciding
+    /// about readiness; the queue-proxy sees then that the app listens.
+    pub(crate) fn behind_queue_proxy(mut self) -> Self {
+        let asked = Check { attempt: Attempt::QueueProxy, ..self.readiness };
+        if matches!(self.readiness.attempt, Attempt::Exec { .. }) {
+            self.own = Some(std::mem::replace(&mut self.readiness, asked));
+        } else {
+            self.readiness = asked;
+        }
+        self
+    }
+
+    /// What decides about readiness once it is there.
+    pub(crate) fn kept(&self) -> &Check {
+        self.own.as_ref().unwrap_or(&self.readiness)
     }
 
     /// Waits until the replica is ready, trying as often as is useful: nobody should wait for a tick.
@@ -64,6 +84,9 @@ impl Plan {
             if timeout_at(deadline, startup.pass(target)).await.is_err() {
                 return Waited::TooLong(target.last());
             }
+        }
+        if let Some(own) = &self.own {
+            own.pass(target).await;
         }
         self.readiness.pass(target).await;
         Waited::Passed
@@ -166,10 +189,10 @@ impl Check {
     pub(super) async fn once(&self, target: &Target<'_>) -> Result<(), Miss> {
         match timeout(self.timeout, self.attempt.run(target)).await {
             Ok(result) => result,
-            Err(_) => Err(Miss {
+            Err(_) => Err(self.attempt.behind(target).await.unwrap_or_else(|| Miss {
                 what: format!("{} timed out after {}", self.attempt, span(self.timeout)),
                 refused: false,
-            }),
+            })),
         }
     }
 }
@@ -194,6 +217,10 @@ impl Pace {
         match attempt {
             // A process each time.
             Attempt::Exec { .. } => Self { next: Duration::from_millis(10), longest: Duration::from_secs(1) },
+            // It holds the question until the app is ready, or knows by its own probe's period.
+            Attempt::QueueProxy => {
+                Self { next: Duration::from_millis(1), longest: Duration::from_millis(20) }
+            }
             // Work for the program each time.
             _ => Self { next: Duration::from_millis(2), longest: Duration::from_millis(100) },
         }

@@ -49,6 +49,7 @@ impl Bench {
     pub(crate) fn target(&self, address: std::net::SocketAddr) -> Target<'_> {
         Target {
             address,
+            front: None,
             started: Instant::now(),
             launch: &self.launch,
             base: Path::new("/"),

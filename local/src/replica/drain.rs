@@ -1,29 +1,29 @@
 //! The time between "no new requests" and SIGTERM. Knows nothing of who sends requests.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use super::pod::Pod;
 use super::{Phase, Replica, reached};
 use crate::event::Event;
-use crate::ports::Port;
-use crate::process::Process;
 
 impl Replica {
     /// Returns when nobody needs the process any more, or its time is up, or it has ended by itself.
-    pub(super) async fn drain(&self, port: &Port, process: &mut Process) {
+    pub(super) async fn drain(&self, address: SocketAddr, pod: &mut Pod) {
         let (done, unchosen) = oneshot::channel();
-        let (key, replica, address) = (self.key().clone(), self.number, port.address());
+        let (key, replica) = (self.key().clone(), self.number);
         self.emit(Event::Draining { key, replica, address, done });
         let quiet = async {
             // An answer or none: who drops the sender says the same.
             let _ = unchosen.await;
-            self.disconnected(port.number()).await;
+            self.disconnected(address.port()).await;
         };
         tokio::select! {
             biased;
-            _ = process.wait() => {}
+            _ = pod.wait() => {}
             () = quiet => {}
             () = self.out_of_time() => {}
         }

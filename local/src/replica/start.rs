@@ -8,6 +8,7 @@ use std::time::Duration;
 use forebay_knative::api::Revision;
 use tokio::time::sleep;
 
+use super::pod::{Pod, Sidecar};
 use super::{Replica, Report, Reporter};
 use crate::event::Event;
 use crate::failure::{Failure, hinted, span};
@@ -15,7 +16,7 @@ use crate::launch::{self, Launch};
 use crate::logs::Tail;
 use crate::ports::Port;
 use crate::probe::{Plan, Target};
-use crate::process::{Output, Process};
+use crate::process::Output;
 use crate::sockets;
 
 /// A process that was just started.
@@ -23,7 +24,7 @@ pub(super) struct Prepared {
     pub(super) port: Port,
     pub(super) launch: Launch,
     pub(super) plan: Plan,
-    pub(super) process: Process,
+    pub(super) pod: Pod,
     pub(super) output: Output,
 }
 
@@ -31,21 +32,34 @@ impl Replica {
     /// Takes a port, resolves the command and starts it, on a thread where that may block: a program may lie on a slow
     /// disk.
     pub(super) async fn prepare(&self) -> Result<Prepared, Failure> {
-        let (shared, workload) = (self.shared.clone(), self.workload.clone());
+        let (shared, workload, number) = (self.shared.clone(), self.workload.clone(), self.number);
         let work = move || {
             let (key, revision) = (&workload.key, &*workload.revision);
-            let port = shared
-                .ports
-                .take()
-                .map_err(|e| Failure::cannot_run(format!("revision {key}: {}", hinted(&e))))?;
+            let take = || {
+                let port = shared.ports.take();
+                port.map_err(|e| Failure::cannot_run(format!("revision {key}: {}", hinted(&e))))
+            };
+            let port = take()?;
             let launch = shared.site.launch(key, revision, &workload.base_dir, port.number())?;
             let plan = revision.spec.serving().ok_or_else(|| "no container".to_owned());
             let plan = plan.and_then(|container| Plan::new(container, revision.spec.protocol()));
             let plan = plan.map_err(|what| Failure::config(format!("revision {key}: {what}")))?;
-            let (process, output) = shared.spawner.start(&launch).map_err(|e| {
-                Failure::cannot_run(format!("revision {key}: {}", launch::refused(&launch, &e)))
-            })?;
-            Ok(Prepared { port, launch, plan, process, output })
+            let start = |launch: &Launch| {
+                let started = shared.spawner.start(launch);
+                started.map_err(|e| {
+                    Failure::cannot_run(format!("revision {key}: {}", launch::refused(launch, &e)))
+                })
+            };
+            let (app, output) = start(&launch)?;
+            if !shared.options.queue_proxy {
+                return Ok(Prepared { port, launch, plan, pod: Pod { app, sidecar: None }, output });
+            }
+            let front = take()?;
+            let ports = (port.number(), front.number());
+            let (process, said) = start(&shared.site.sidecar(key, revision, number, ports))?;
+            let sidecar = Sidecar { port: front, process, output: Some(said) };
+            let (plan, pod) = (plan.behind_queue_proxy(), Pod { app, sidecar: Some(sidecar) });
+            Ok(Prepared { port, launch, plan, pod, output })
         };
         let prepared = tokio::task::spawn_blocking(work).await;
         prepared.unwrap_or_else(|e| Err(Failure::cannot_run(format!("revision {}: {e}", self.key()))))

@@ -191,7 +191,7 @@ impl Config {
             certificates: env.path("FOREBAY_QUEUE_CERTIFICATES", CERTIFICATES),
             certificates_every: CERTIFICATES_EVERY,
             tls: tls::read(&env),
-            quiet: QUIET,
+            quiet: env.duration("FOREBAY_QUEUE_QUIET", QUIET)?,
             patience: PATIENCE,
         })
     }

@@ -76,7 +76,7 @@ async fn a_start_is_seen_at_once() {
         }
     });
     let target = bench.target(address);
-    let plan = Plan { startup: None, readiness: Check::listens(), liveness: None };
+    let plan = Plan { startup: None, own: None, readiness: Check::listens(), liveness: None };
     assert_eq!(plan.ready(&target).await, Waited::Passed);
     while accepted.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;

@@ -42,6 +42,14 @@ pub enum Invalid {
         /// What it says.
         value: String,
     },
+    /// It is no length of time.
+    #[error("{name}: {value:?} is not a time such as 30s")]
+    Duration {
+        /// The variable.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// A number beyond what can be counted.
     #[error("{name}: {value} is more than 4294967295")]
     TooLarge {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Invalid;
 
@@ -57,6 +58,12 @@ impl Words<'_> {
             Some(value) if value == "0" => Ok(0),
             Some(value) => port(name, value),
         }
+    }
+
+    /// A time of this program's own.
+    pub(super) fn duration(&self, name: &'static str, default: Duration) -> Result<Duration, Invalid> {
+        let Some(value) = (self.0)(name) else { return Ok(default) };
+        forebay_base::duration::parse_go(&value).map_err(|_| Invalid::Duration { name, value })
     }
 
     pub(super) fn path(&self, name: &str, default: &str) -> PathBuf {

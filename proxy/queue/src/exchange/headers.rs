@@ -127,12 +127,12 @@ pub(super) fn outgoing(x: &mut Exchange, peer: &Peer, app: SocketAddr) {
 
 /// The response's head as the client gets it.
 pub(super) fn response(x: &mut Exchange, framing: Framing) {
-    let trailer = announced(&x.res, framing, &mut x.scratch);
     x.res.strip_hop_by_hop();
     x.res.remove(b"proxy-authenticate");
     x.res.remove(b"proxy-authorization");
-    if trailer {
-        x.res.push(Known::Trailer.name(), &x.scratch);
+    if framing != Framing::Chunked {
+        // None can come.
+        x.res.remove_known(Known::Trailer);
     }
     // Go's server: of what has no body nothing is said about it.
     if matches!(x.res.status, 204 | 304) {
