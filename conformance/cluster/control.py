@@ -153,21 +153,22 @@ def wait_for(seconds: float, attempt, failure: str, log: str):
     while True:
         try:
             return attempt()
-        except Failure:
+        except Failure as last:
             if time.monotonic() > deadline:
                 tail = (LOGS / f"{log}.log").read_text(errors="replace")[-2000:]
-                raise Failure(f"{failure}\n{tail}") from None
+                raise Failure(f"{failure}\n{tail}\n{last}") from None
             time.sleep(0.2)
 
 
-def apply(*directories: pathlib.Path, ignore: tuple[str, ...] = ("chaosduck",)):
+def apply(*directories: pathlib.Path, ignore: tuple[str, ...] = ("chaosduck",), webhooks: bool = False):
     """Loads manifests: once for namespaces and CRDs, again for what depends on them; waits for the Deployments."""
     command = ("apply", "--server-side", "--force-conflicts", "-f")
     for directory in directories:
         kubectl(*command, directory, check=False)
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s", check=False)
     for directory in directories:
-        kubectl(*command, directory)
+        # A webhook that looks at what is loaded may itself just have been loaded.
+        wait_for(60 if webhooks else 0, lambda: kubectl(*command, directory), f"{directory} was refused", "apiserver")
     open_node_ports()
     for deployment in kubectl("get", "deployments", "-A", "-o", "jsonpath={range .items[*]}{.metadata.namespace}/"
                               "{.metadata.name} {end}").split():

@@ -24,12 +24,17 @@ def images(gateway: pathlib.Path) -> list[tuple[str, str]]:
 
 def start(gateway: pathlib.Path):
     """A cluster with net-kourier, and `gateway` in the place of Envoy, called `envoy` as the manifest has it."""
+    control.up(images(named(gateway)))
+    control.apply(PARTS / "net-kourier/test/config", PARTS / "networking/config", PARTS / "net-kourier/config")
+
+
+def named(gateway: pathlib.Path) -> pathlib.Path:
+    """A path of that program that ends in `envoy`."""
     name = places.CACHE / "bin" / "envoy"
     name.parent.mkdir(parents=True, exist_ok=True)
     name.unlink(missing_ok=True)
     name.symlink_to(gateway.resolve())
-    control.up(images(name))
-    control.apply(PARTS / "net-kourier/test/config", PARTS / "networking/config", PARTS / "net-kourier/config")
+    return name
 
 
 def gateway_address() -> str:
