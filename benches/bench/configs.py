@@ -8,9 +8,10 @@ HOST = "hello.default.localhost"
 TYPE = "type.googleapis.com/envoy."
 
 
-def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts: int, upstream: str, tls: bool, matches: int, split: bool) -> str:
-    """Envoy's, which Forebay takes as it is. `hosts` virtual hosts stand beside the one that is asked; before its route
-    stand `matches` others that look at a header and do not fit; with `split` two clusters share the requests."""
+def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts: int, services: int, upstream: str, tls: bool, matches: int, split: bool) -> str:
+    """Envoy's, which Forebay takes as it is. `hosts` virtual hosts with its cluster stand beside the one that is asked, and
+    `services` with a cluster each; before its route stand `matches` others that look at a header and do not fit; with `split`
+    two clusters share the requests."""
     routes = [
         {"match": {"prefix": "/", "headers": [{"name": "x-tag", "string_match": {"exact": f"tag-{number}"}}]}, "route": {"cluster": "app", "timeout": "0s"}}
         for number in range(matches)
@@ -18,9 +19,10 @@ def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts:
     to = {"weighted_clusters": {"clusters": [{"name": "app", "weight": 50}, {"name": "app2", "weight": 50}]}} if split else {"cluster": "app"}
     upgrades = [{"upgrade_type": "websocket"}]
     routes.append({"match": {"prefix": "/"}, "route": {**to, "timeout": "0s"}})
+    named = [(f"s{number}", "app") for number in range(hosts)] + [(f"own{number}", f"own{number}") for number in range(services)]
     others = [
-        {"name": f"s{number}", "domains": [f"s{number}.default.localhost"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "app", "timeout": "0s"}}]}
-        for number in range(hosts)
+        {"name": name, "domains": [f"{name}.default.localhost"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": to, "timeout": "0s"}}]}
+        for name, to in named
     ]
     manager = {
         "@type": TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -38,7 +40,10 @@ def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts:
         chain["transport_socket"] = {"name": "tls", "typed_config": context}
     static = {
         "listeners": [{"name": "gateway", "address": address(port), "filter_chains": [chain]}],
-        "clusters": [cluster(name, backend, upstream) for name in (("app", "app2") if split else ("app",))],
+        "clusters": [
+            cluster(name, backend, upstream)
+            for name in (*(("app", "app2") if split else ("app",)), *(f"own{number}" for number in range(services)))
+        ],
     }
     return json.dumps({"admin": {"address": address(admin)}, "static_resources": static})
 
@@ -91,9 +96,13 @@ http {{
 """
 
 
-def haproxy(home: pathlib.Path, port: int, backend: int, upstream: str, tls: bool) -> str:
+def haproxy(home: pathlib.Path, port: int, backend: int, upstream: str, tls: bool, services: int) -> str:
     """Its log goes to standard output, which is a file here: it cannot write one itself."""
     secure = f"ssl crt {home.parent}/tls.pem alpn h2,http/1.1" if tls else ""
+    own = "".join(f"backend own{number}\n  server app 127.0.0.1:{backend}\n" for number in range(services))
+    hosts = home / "hosts.map"
+    hosts.write_text("".join(f"own{number}.default.localhost own{number}\n" for number in range(services)))
+    by_map = f"use_backend %[req.hdr(host),field(1,:),lower,map({hosts})] if {{ req.hdr(host),field(1,:),lower,map({hosts}) -m found }}" if services else ""
     return f"""
 global
   maxconn {descriptors() // 2 - 100}
@@ -116,6 +125,7 @@ frontend gateway
   unique-id-header X-Request-Id
   http-request set-header X-Forwarded-Proto {"https" if tls else "http"}
   use_backend app if {{ hdr(host),field(1,:) -i {HOST} }}
+  {by_map}
 backend app
   server app 127.0.0.1:{backend} {"proto h2" if upstream == "h2" else ""}
-"""
+{own}"""

@@ -101,8 +101,8 @@ def free_port() -> int:
             return port
 
 
-def wait_for(port: int, process: subprocess.Popen, log: pathlib.Path) -> None:
-    end = time.monotonic() + 60
+def wait_for(port: int, process: subprocess.Popen, log: pathlib.Path, patience: float = 60) -> None:
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -110,7 +110,7 @@ def wait_for(port: int, process: subprocess.Popen, log: pathlib.Path) -> None:
         if process.poll() is not None:
             raise Unable(f"ended with {process.returncode}: {tail(log)}")
         time.sleep(0.02)
-    raise Unable(f"did not listen within 60 s: {tail(log)}")
+    raise Unable(f"did not listen within {patience:.0f} s: {tail(log)}")
 
 
 def tail(log: pathlib.Path) -> str:

@@ -21,7 +21,10 @@ class Scene:
     """What a row needs of a proxy."""
 
     upstream: str = "h1"
+    # Virtual hosts beside the one that is asked, all with its cluster.
     hosts: int = 0
+    # Virtual hosts with a cluster each.
+    services: int = 0
     tls: bool = False
     matches: int = 0
     split: bool = False
@@ -40,7 +43,7 @@ class Peer:
         self.port, self.admin, self.backend, self.scene = machine.free_port(), machine.free_port(), backend, scene
         self.log = self.home / "output.log"
         self.process = machine.start(self.command(), machine.PROXY, self.log)
-        machine.wait_for(self.port, self.process, self.log)
+        machine.wait_for(self.port, self.process, self.log, 60 + scene.services / 400)
         self.pids = machine.family(self.process.pid)
         self.at = At(self.port)
 
@@ -93,7 +96,8 @@ class Envoy(Peer):
 def _bootstrap(peer: Peer) -> str:
     scene = peer.scene
     return configs.bootstrap(
-        peer.home, peer.port, peer.admin, peer.backend, hosts=scene.hosts, upstream=scene.upstream, tls=scene.tls, matches=scene.matches, split=scene.split
+        peer.home, peer.port, peer.admin, peer.backend,
+        hosts=scene.hosts, services=scene.services, upstream=scene.upstream, tls=scene.tls, matches=scene.matches, split=scene.split,
     )
 
 
@@ -129,7 +133,7 @@ class Haproxy(Peer):
 
     def command(self) -> list:
         config = self.home / "haproxy.cfg"
-        config.write_text(configs.haproxy(self.home, self.port, self.backend, self.scene.upstream, self.scene.tls))
+        config.write_text(configs.haproxy(self.home, self.port, self.backend, self.scene.upstream, self.scene.tls, self.scene.services))
         return [_installed("haproxy"), "-f", config, "-db"]
 
     @classmethod

@@ -28,6 +28,7 @@ def every(quick: bool) -> dict:
         "zero": lambda: services_at_zero(200 if quick else 1_000),
         "changes": lambda: changes(*((500, 2) if quick else (10_000, 5))),
         "own-changes": lambda: own_changes(*((500, 50) if quick else (10_000, 200))),
+        "known": lambda: known_services(*((500,) if quick else (1_000, 100_000))),
         "idle": lambda: idle_connections(1_000 if quick else 8_000),
     }
 
@@ -70,6 +71,36 @@ def services_at_zero(count: int) -> dict:
         full = resident(forebay.pid)
     text = f"An empty `up`: {empty / 1024:.1f} MiB resident. {count} Services more: {full / 1024:.1f} MiB, {(full - empty) / count:.1f} KiB for each."
     return {"title": "Memory of Services at zero", "text": text}
+
+
+def known_services(*counts: int) -> dict:
+    """Resident memory of a gateway for each service it is told of and nobody asks for: a host, its route, a cluster, an endpoint."""
+    lines = [f"| proxy | {' | '.join(f'KiB for each of {count:,} | all listen after, s' for count in counts)} |", "|---|" + "---|---|" * len(counts)]
+    for kind in (Forebay, Envoy, Haproxy):
+        try:
+            kind.version()
+            empty, _ = _known(kind, 0)
+            cells = []
+            for count in counts:
+                full, seconds = _known(kind, count)
+                cells.append(f"{(full - empty) / count:.1f} | {seconds:.1f}")
+            lines.append(f"| {kind.name} | {' | '.join(cells)} |")
+        except Unable as why:
+            lines.append(f"| {kind.name} | {why} |")
+    return {"title": "Services in a gateway's configuration, one worker", "text": "\n".join(lines)}
+
+
+def _known(kind: type, count: int) -> tuple[int, float]:
+    """KiB, and seconds until it listens."""
+    with tempfile.TemporaryDirectory(prefix="forebay-bench-") as folder:
+        began = time.monotonic()
+        peer = kind(pathlib.Path(folder), machine.free_port(), Scene(services=count))
+        try:
+            taken = time.monotonic() - began
+            time.sleep(3)
+            return machine.resident(peer.pids), taken
+        finally:
+            peer.stop()
 
 
 def idle_connections(count: int) -> dict:
