@@ -176,6 +176,7 @@ fn config(flags: &Flags, bootstrap: Bootstrap) -> Config {
         options: shown::shown(flags, workers),
         name: bootstrap.node.id.clone(),
         xds: bootstrap.xds,
+        files: bootstrap.files,
         node: bootstrap.node,
         listeners: bootstrap.listeners,
         clusters: bootstrap.clusters,

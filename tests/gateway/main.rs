@@ -14,4 +14,5 @@ mod bad_control_planes;
 mod bad_starts;
 mod command_line;
 mod endings;
+mod files;
 mod streams;

@@ -69,7 +69,9 @@ async fn resolve(shared: Arc<Shared>, cluster: Arc<str>, dns: Dns) {
         all.sort_unstable();
         all.dedup_by_key(|(address, _)| *address);
         let applied = shared.model().resolved(&cluster, &all, Instant::now());
-        let _ = subscriber::publish(&shared, applied);
+        let outcome = subscriber::publish(&shared, applied);
+        // Listeners may have waited for these addresses.
+        shared.aside.tell(outcome);
         let failed = failing.contains(&true);
         tries = if failed { tries.saturating_add(1) } else { 0 };
         tokio::time::sleep(pause(&dns, tries, &rng).max(SHORTEST)).await;

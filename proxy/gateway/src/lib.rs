@@ -5,6 +5,7 @@
 pub mod bootstrap;
 mod dns;
 mod explain;
+mod files;
 mod provider;
 mod reporter;
 mod subscriber;
@@ -16,23 +17,27 @@ use std::time::{Duration, Instant};
 
 use forebay_engine::admin::DrainListeners;
 use forebay_engine::{Bound, Fleet, Options};
+pub use forebay_model::FileResource;
 use forebay_model::{AccessLogConfig, Applied, Model, Resource};
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::{Any, type_url};
 use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use forebay_engine::admin::loggers;
 pub use forebay_net::Ramp;
 pub use forebay_xds_client::{Config as Xds, Mode, Target};
+use forebay_xds_client::{Interest, WILDCARD};
 
 /// How a gateway is started.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where its configuration comes from; `None`: it has only its own.
     pub xds: Option<Xds>,
+    /// Files that have all clusters, or all listeners, by type: in place of a control plane.
+    pub files: Vec<(String, FileResource)>,
     /// Who it is.
     pub node: Node,
     /// How it was started, for `/server_info`: Envoy's `command_line_options`.
@@ -120,6 +125,9 @@ pub(crate) struct Shared {
     pub(crate) updates: provider::updates::Updates,
     /// Clusters whose names are being resolved.
     pub(crate) dns: dns::Resolving,
+    /// Whoever reads files hears here what is wanted of them.
+    pub(crate) files: mpsc::UnboundedSender<Interest>,
+    pub(crate) aside: subscriber::Aside,
 }
 
 impl Shared {
@@ -161,7 +169,8 @@ impl Gateway {
     pub fn start(config: Config) -> Result<Self, StartError> {
         forebay_net::limits::raise_open_files();
         let registry = Registry::new();
-        let (reports, heard) = tokio::sync::mpsc::unbounded_channel();
+        let (reports, heard) = mpsc::unbounded_channel();
+        let (files, wanted_files) = mpsc::unbounded_channel();
         let bind = |address| forebay_net::Bound::bind(address, 1, forebay_net::Options::default());
         let admin = config.admin.map(bind).transpose()?;
         let fleet = Fleet::start(Options {
@@ -188,6 +197,8 @@ impl Gateway {
             received: Received::default(),
             updates: provider::updates::Updates::default(),
             dns: dns::Resolving::default(),
+            files,
+            aside: subscriber::Aside::default(),
         });
         let own = begin(&shared)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -198,6 +209,7 @@ impl Gateway {
             runtime.block_on(async move {
                 let local = tokio::task::LocalSet::new();
                 local.spawn_local(reporter::run(heard, all.config.name.clone()));
+                local.spawn_local(files::run(all.clone(), wanted_files));
                 let log = provider::access_log(&all);
                 for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
                     local.spawn_local(provider::serve(all.clone(), socket, log.clone()));
@@ -289,14 +301,28 @@ fn begin(shared: &Shared) -> Result<Applied, StartError> {
     Ok(applied)
 }
 
-/// Obeys the control plane, if there is one, until `stop`.
+/// Obeys the control plane and files, if there are any, until `stop`.
 async fn live(shared: Arc<Shared>, own: Applied, stop: Arc<Notify>) {
     let mut subscribed = subscriber::Subscribed::new(shared.clone(), own);
-    let Some(mut xds) = shared.config.xds.clone() else { return stop.notified().await };
-    let wants = |url: &str| xds.wildcards.iter().any(|wanted| wanted == url);
-    if wants(type_url::CLUSTER) && wants(type_url::LISTENER) {
-        xds.wildcards.retain(|wanted| wanted != type_url::LISTENER);
-        subscribed = subscribed.clusters_first();
+    let mut xds = shared.config.xds.clone();
+    let streamed = xds.iter_mut().flat_map(|xds| xds.wildcards.drain(..));
+    let mut all: Vec<Interest> = streamed.map(|url| everything(url, WILDCARD.to_owned())).collect();
+    all.extend(shared.config.files.iter().map(|(url, file)| everything(url.clone(), file.key())));
+    let clusters = all.iter().any(|all| all.type_url == type_url::CLUSTER);
+    if let Some(at) = all.iter().position(|all| clusters && all.type_url == type_url::LISTENER) {
+        subscribed = subscribed.clusters_first(all.remove(at));
     }
-    drop(forebay_xds_client::run(xds, subscribed, stop.notified()).await);
+    let all = subscriber::of_stream(&shared, all);
+    match xds {
+        Some(mut xds) => {
+            xds.wildcards = all.into_iter().map(|all| all.type_url).collect();
+            drop(forebay_xds_client::run(xds, subscribed, stop.notified()).await);
+        }
+        None => files::alone(subscribed, stop.notified()).await,
+    }
+}
+
+/// All there is of a type.
+fn everything(type_url: String, name: String) -> Interest {
+    Interest { type_url, add: vec![name], remove: Vec::new() }
 }

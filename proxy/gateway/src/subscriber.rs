@@ -1,14 +1,15 @@
-//! From the xDS stream to the workers: the model judges, the fleet obeys, the answer says which resources were refused and
-//! why. Knows neither the protocol nor what a resource means.
+//! From the xDS stream and from files to the workers: the model judges, the fleet obeys, the answer says which resources were
+//! refused and why. Knows neither the protocol nor what a resource means.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use forebay_model::{Applied, Resource};
+use forebay_model::{Applied, FileResource, Resource};
 use forebay_net::Phase;
 use forebay_proto::type_url;
-use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick, WILDCARD};
+use forebay_xds_client::{Change, Interest, Outcome, Rejection, Subscriber, Tick};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::Shared;
@@ -18,8 +19,35 @@ pub(crate) struct Subscribed {
     /// What the gateway's own configuration needs, until the stream has been told.
     first: Vec<Interest>,
     /// Listeners are to be asked for when the clusters are there, or at this moment at the latest.
-    listeners_at: Option<Instant>,
-    clusters_came: bool,
+    listeners_at: Option<(Instant, Interest)>,
+}
+
+/// What came to pass beside the stream and concerns it.
+#[derive(Default)]
+pub(crate) struct Aside {
+    /// What is needed of the stream, or no longer.
+    interests: Mutex<Vec<Interest>>,
+    /// Raised when something did.
+    woken: Arc<Notify>,
+    /// The first clusters are here.
+    clusters_came: AtomicBool,
+}
+
+impl Aside {
+    /// The stream should know what became of this.
+    pub(crate) fn tell(&self, outcome: Outcome) {
+        self.interests.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.interests);
+        self.woken.notify_one();
+    }
+
+    /// Clusters came, or do not come.
+    pub(crate) fn clusters_came(&self) {
+        self.clusters_came.store(true, Ordering::Relaxed);
+    }
+
+    fn interests(&self) -> Vec<Interest> {
+        std::mem::take(&mut self.interests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// How long listeners wait for the first clusters. 15 s: Envoy's `initial_fetch_timeout`.
@@ -29,38 +57,62 @@ impl Subscribed {
     /// `own`: what the gateway's own configuration came to.
     pub(crate) fn new(shared: Arc<Shared>, own: Applied) -> Self {
         let first = publish(&shared, own).interests;
-        Self { shared, first, listeners_at: None, clusters_came: false }
+        Self { shared, first, listeners_at: None }
     }
 
-    /// Lets listeners wait for the first clusters, as Envoy does: the first request then finds a route's cluster.
-    pub(crate) fn clusters_first(mut self) -> Self {
-        self.listeners_at = Some(Instant::now() + CLUSTERS);
+    /// Lets listeners, asked for by `listeners`, wait for the first clusters, as Envoy does: the first request then finds a
+    /// route's cluster.
+    pub(crate) fn clusters_first(mut self, listeners: Interest) -> Self {
+        self.listeners_at = Some((Instant::now() + CLUSTERS, listeners));
         self
     }
 
     /// Asks for listeners if it is time to.
     fn listeners(&mut self, now: Instant) -> Option<Interest> {
-        let until = self.listeners_at?;
-        if until > now && !(self.clusters_came && self.shared.model().clusters_warm()) {
-            return None;
-        }
-        self.listeners_at = None;
-        let (type_url, add) = (type_url::LISTENER.to_owned(), vec![WILDCARD.to_owned()]);
-        Some(Interest { type_url, add, remove: Vec::new() })
-    }
-
-    fn count(&self, change: &Change) {
-        let added = change.added.iter().map(|r| r.name.len() + r.version.len() + r.body.value.len());
-        let bytes = added.sum::<usize>() + change.removed.iter().map(String::len).sum::<usize>();
-        let received = &self.shared.received;
-        received.responses.fetch_add(1, Ordering::Relaxed);
-        received.resources.fetch_add((change.added.len() + change.removed.len()) as u64, Ordering::Relaxed);
-        received.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let came = || {
+            let came = self.shared.aside.clusters_came.load(Ordering::Relaxed);
+            came && self.shared.model().clusters_warm()
+        };
+        let (_, interest) = self.listeners_at.take_if(|(until, _)| *until <= now || came())?;
+        of_stream(&self.shared, vec![interest]).pop()
     }
 
     fn publish(&self, applied: Applied) -> Outcome {
         publish(&self.shared, applied)
     }
+}
+
+fn count(shared: &Shared, change: &Change) {
+    let added = change.added.iter().map(|r| r.name.len() + r.version.len() + r.body.value.len());
+    let bytes = added.sum::<usize>() + change.removed.iter().map(String::len).sum::<usize>();
+    let received = &shared.received;
+    received.responses.fetch_add(1, Ordering::Relaxed);
+    received.resources.fetch_add((change.added.len() + change.removed.len()) as u64, Ordering::Relaxed);
+    received.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+/// Puts a change to use, wherever it comes from.
+pub(crate) fn obey(shared: &Arc<Shared>, type_url: &str, change: &Change) -> Outcome {
+    count(shared, change);
+    let applied = {
+        let added: Vec<Resource<'_>> = change
+            .added
+            .iter()
+            .map(|r| Resource { name: &r.name, version: &r.version, body: &r.body })
+            .collect();
+        let (mut model, now) = (shared.model(), Instant::now());
+        let applied = model.apply(type_url, change.full, &added, &change.removed, now);
+        for Rejection { name, message } in &change.refused {
+            model.refused(type_url, name, message, now);
+        }
+        applied
+    };
+    shared.updates.heard(type_url, change, &applied);
+    let outcome = publish(shared, applied);
+    if type_url == type_url::CLUSTER {
+        shared.aside.clusters_came();
+    }
+    outcome
 }
 
 /// Publishes what the model made of a change; listeners that cannot be bound join the refused.
@@ -91,7 +143,7 @@ pub(crate) fn publish(shared: &Arc<Shared>, applied: Applied) -> Outcome {
         for (cluster, dns) in applied.resolve {
             crate::dns::follow(shared, cluster, dns);
         }
-        Outcome { rejected, interests: interests(applied.interests) }
+        Outcome { rejected, interests: of_stream(shared, interests(applied.interests)) }
     }
 }
 
@@ -103,27 +155,34 @@ fn interests(wanted: Vec<forebay_model::Interest>) -> Vec<Interest> {
         .collect()
 }
 
+/// What of this is the stream's business. The rest goes to whoever reads files.
+pub(crate) fn of_stream(shared: &Shared, wanted: Vec<Interest>) -> Vec<Interest> {
+    let of_files = |names: &mut Vec<String>| -> Vec<String> {
+        names.extract_if(.., |name| FileResource::of_key(name).is_some()).collect()
+    };
+    let mut rest = Vec::with_capacity(wanted.len());
+    for mut interest in wanted {
+        let (add, remove) = (of_files(&mut interest.add), of_files(&mut interest.remove));
+        if !add.is_empty() || !remove.is_empty() {
+            // Nobody reads them only while everything ends.
+            let _ = shared.files.send(Interest { type_url: interest.type_url.clone(), add, remove });
+        }
+        if !interest.add.is_empty() || !interest.remove.is_empty() {
+            rest.push(interest);
+        }
+    }
+    rest
+}
+
 impl Subscriber for Subscribed {
     fn apply(&mut self, type_url: &str, change: Change) -> Outcome {
-        self.count(&change);
-        let applied = {
-            let added: Vec<Resource<'_>> = change
-                .added
-                .iter()
-                .map(|r| Resource { name: &r.name, version: &r.version, body: &r.body })
-                .collect();
-            let (mut model, now) = (self.shared.model(), Instant::now());
-            let applied = model.apply(type_url, change.full, &added, &change.removed, now);
-            for Rejection { name, message } in &change.refused {
-                model.refused(type_url, name, message, now);
-            }
-            applied
-        };
-        self.shared.updates.heard(type_url, &change, &applied);
-        let mut outcome = self.publish(applied);
-        self.clusters_came |= type_url == type_url::CLUSTER;
+        let mut outcome = obey(&self.shared, type_url, &change);
         outcome.interests.extend(self.listeners(Instant::now()));
         outcome
+    }
+
+    fn wakes(&self) -> Arc<Notify> {
+        self.shared.aside.woken.clone()
     }
 
     fn does_not_exist(&mut self, type_url: &str, name: &str) -> Vec<Interest> {
@@ -149,8 +208,10 @@ impl Subscriber for Subscribed {
             (model.tick(now), model.next_deadline())
         };
         let mut interests = std::mem::take(&mut self.first);
+        interests.extend(self.shared.aside.interests());
         interests.extend(self.publish(applied).interests);
         interests.extend(self.listeners(now));
-        Tick { next: next.into_iter().chain(self.listeners_at).min(), interests }
+        let listeners = self.listeners_at.as_ref().map(|(until, _)| *until);
+        Tick { next: next.into_iter().chain(listeners).min(), interests }
     }
 }

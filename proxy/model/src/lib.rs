@@ -15,6 +15,7 @@ mod model;
 mod names;
 mod read;
 mod revision;
+mod source;
 mod tracing;
 mod update;
 
@@ -40,5 +41,6 @@ pub use local_reply::{BodyFormat, LocalReplies, Mapper, ReplyCondition};
 pub use model::Model;
 pub use read::{Invalid, Rule, loose_access_logs};
 pub use revision::{Revision, RevisionBounds};
+pub use source::{EVERYTHING, FileResource};
 pub use tracing::{Collector, Tag, TagValue, Tracing, Transport};
 pub use update::{Applied, Interest, Rejected, Resource, Update};

@@ -29,6 +29,7 @@ use foldhash::HashMap;
 
 use crate::names::Names;
 use crate::read::{At, Invalid, Rule, name_of, text};
+use crate::source::own_name;
 use crate::update::{Applied, Resource};
 use clusters::Clusters;
 use deadlines::Deadlines;
@@ -269,12 +270,17 @@ fn body<'a>(kind: Kind, resource: &Resource<'a>) -> Result<Body<'a>, Invalid> {
 impl Body<'_> {
     /// The resource's name: the body's own, which the envelope's has to agree with.
     fn check_name(&self, inner: &str) -> Result<(), Invalid> {
-        if self.name == inner {
+        self.check_name_at("name", inner)
+    }
+
+    /// The same of a resource that has its name in another field.
+    fn check_name_at(&self, field: &'static str, inner: &str) -> Result<(), Invalid> {
+        let outer = own_name(self.name);
+        if outer == inner {
             return Ok(());
         }
-        Err(At::ROOT
-            .field("name")
-            .refuse(Rule::Misnamed { inner: inner.to_owned(), outer: self.name.to_owned() }))
+        let rule = Rule::Misnamed { inner: inner.to_owned(), outer: outer.to_owned() };
+        Err(At::ROOT.field(field).refuse(rule))
     }
 }
 

@@ -10,12 +10,14 @@ mod session;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::envoy::config::core::v3::node::UserAgentVersionType;
 use forebay_proto::type_url;
 use forebay_xds_wire::client::{Delta, StateOfTheWorld};
+use tokio::sync::Notify;
 
 pub use forebay_xds_wire::WILDCARD;
 pub use forebay_xds_wire::client::{MAX_NACKS, NACK_REFILL, Rejection, Resource};
@@ -183,6 +185,12 @@ pub trait Subscriber {
     /// The stream to the control plane stands, or was lost.
     fn connected(&mut self, up: bool) {
         let _ = up;
+    }
+
+    /// What calls [`Subscriber::tick`] although nothing came and no time has passed: resources may have other sources, and
+    /// what came from there may need something of the stream.
+    fn wakes(&self) -> Arc<Notify> {
+        Arc::default()
     }
 
     /// Time has passed: called at the start, after every change, and at [`Tick::next`].

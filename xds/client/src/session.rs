@@ -59,6 +59,7 @@ pub(crate) async fn run<V: Rpc, S: Subscriber>(
         told: HashMap::new(),
     };
     session.tick(Instant::now());
+    let wakes = session.subscriber.wakes();
     let mut shutdown = pin!(shutdown);
     loop {
         let now = Instant::now();
@@ -67,6 +68,7 @@ pub(crate) async fn run<V: Rpc, S: Subscriber>(
         tokio::select! {
             event = link.next(read, write) => session.on(event, &mut link),
             () = sleep_until(deadline) => session.expire(Instant::now()),
+            () = wakes.notified() => session.tick(Instant::now()),
             () = &mut shutdown => break,
         }
     }

@@ -121,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// The content of an `Any`, by its `@type`.
-    fn any(&self, node: &Node, path: &str) -> Result<(String, Vec<u8>), Problem> {
+    pub(super) fn any(&self, node: &Node, path: &str) -> Result<(String, Vec<u8>), Problem> {
         let Some(said) = node.get(TYPE) else {
             return Err(Problem::at(node.line, path, "has no \"@type\""));
         };

@@ -1,7 +1,8 @@
 //! Envoy's bootstrap: from YAML or JSON text to what a gateway is started with. What is understood is honoured, what has no
 //! effect here is accepted with one warning, what would change behaviour and is not supported is refused, with file, line and
-//! field. Knows nothing of files: texts come with their names.
+//! field. Texts come with their names; which other files they name is looked at, and not what is in them.
 
+mod discovery;
 mod message;
 mod options;
 mod problem;
@@ -12,7 +13,7 @@ mod verdict;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use forebay_model::{AccessLogConfig, Model, Resource};
+use forebay_model::{AccessLogConfig, FileResource, Model, Resource};
 use forebay_proto::envoy::config::bootstrap::v3 as pb;
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::{Any, type_url};
@@ -20,6 +21,7 @@ use prost::Message;
 use prost_reflect::DescriptorPool;
 
 use crate::Xds;
+pub(crate) use discovery::discovery;
 use message::Reader;
 pub use problem::Problem;
 use tree::Value;
@@ -44,6 +46,8 @@ pub struct Bootstrap {
     pub admin_logs: Vec<AccessLogConfig>,
     /// Where listeners and clusters come from, if not from here alone.
     pub xds: Option<Xds>,
+    /// Files that have all clusters, or all listeners, by type.
+    pub files: Vec<(String, FileResource)>,
     /// Listeners that no control plane can replace.
     pub listeners: Vec<Any>,
     /// Clusters that no control plane can replace.
@@ -99,16 +103,16 @@ pub fn read(sources: &[Source<'_>], identity: &Identity) -> Result<Bootstrap, Pr
     let mut node = merged.node.take().unwrap_or_default();
     stream::identify(&mut node, identity);
     let found = options::read(&merged, &mut warnings).and_then(|found| {
-        let xds =
-            dynamics.map(|dynamics| stream::read(&dynamics, &statics.clusters, &node)).transpose()?.flatten();
-        Ok((found, xds))
+        let dynamics = dynamics.map(|dynamics| stream::read(&dynamics, &statics.clusters, &node));
+        Ok((found, dynamics.transpose()?.unwrap_or_default()))
     });
-    let (found, xds) = found.map_err(|problem| texts.place(problem))?;
+    let (found, sources) = found.map_err(|problem| texts.place(problem))?;
     let bootstrap = Bootstrap {
         node,
         admin: found.admin,
         admin_logs: found.admin_logs,
-        xds,
+        xds: sources.xds,
+        files: sources.files,
         listeners: statics.listeners.iter().map(|listener| any(type_url::LISTENER, listener)).collect(),
         clusters: statics.clusters.iter().map(|cluster| any(type_url::CLUSTER, cluster)).collect(),
         max_connections: found.max_connections,

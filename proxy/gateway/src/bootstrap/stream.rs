@@ -1,7 +1,9 @@
-//! Where the configuration comes from: the bootstrap's ADS stream and who opens it. Knows nothing of what comes.
+//! Where the configuration comes from: the bootstrap's ADS stream and who opens it, or files. Knows nothing of what comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_model::{EVERYTHING, FileResource};
 use forebay_proto::envoy::config::bootstrap::v3::bootstrap::DynamicResources;
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::envoy::config::core::v3::api_config_source::ApiType;
@@ -37,25 +39,36 @@ pub(super) fn identify(node: &mut Node, identity: &Identity) {
     }
 }
 
-/// The stream; `None` if nothing is subscribed to.
+/// What is subscribed to.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// The stream, if there is one.
+    pub(super) xds: Option<Xds>,
+    /// Files, by the type they have all of.
+    pub(super) files: Vec<(String, FileResource)>,
+}
+
+/// What is subscribed to, and where.
 pub(super) fn read(
     dynamic: &DynamicResources,
     clusters: &[Cluster],
     node: &Node,
-) -> Result<Option<Xds>, Problem> {
-    let mut wildcards = Vec::new();
+) -> Result<Sources, Problem> {
+    let (mut wildcards, mut files) = (Vec::new(), Vec::new());
     for (field, source, url) in [
         ("cds_config", &dynamic.cds_config, type_url::CLUSTER),
         ("lds_config", &dynamic.lds_config, type_url::LISTENER),
     ] {
         if let Some(source) = source {
-            over_ads(source, &format!("dynamic_resources.{field}"))?;
-            wildcards.push(url.to_owned());
+            match in_file(source, &format!("dynamic_resources.{field}"))? {
+                Some(file) => files.push((url.to_owned(), file)),
+                None => wildcards.push(url.to_owned()),
+            }
         }
     }
     let Some(ads) = &dynamic.ads_config else {
         return match wildcards.is_empty() {
-            true => Ok(None),
+            true => Ok(Sources { xds: None, files }),
             false => Err(Problem::at(0, "dynamic_resources", "has an ads source but no ads_config")),
         };
     };
@@ -76,15 +89,38 @@ pub(super) fn read(
         xds.connection.max_response = longest;
     }
     xds.wildcards = wildcards;
-    Ok(Some(xds))
+    Ok(Sources { xds: Some(xds), files })
 }
 
-fn over_ads(source: &ConfigSource, path: &str) -> Result<(), Problem> {
+/// The file that a source names; `None` is the stream.
+fn in_file(source: &ConfigSource, path: &str) -> Result<Option<FileResource>, Problem> {
     version(source.resource_api_version, &format!("{path}.resource_api_version"))?;
+    let there = |field: &str, file: &str| match std::fs::metadata(file) {
+        Ok(_) => Ok(Arc::from(file)),
+        Err(error) => Err(Problem::at(0, format!("{path}.{field}"), format!("{file}: {error}"))),
+    };
     match &source.config_source_specifier {
-        Some(ConfigSourceSpecifier::Ads(_)) => Ok(()),
-        Some(_) => Err(Problem::at(0, path, "is not supported: ads is the only source")),
-        None => Err(Problem::at(0, path, "says no source; ads is supported")),
+        Some(ConfigSourceSpecifier::Ads(_)) => Ok(None),
+        Some(ConfigSourceSpecifier::PathConfigSource(file)) => {
+            if file.poll_interval.is_some() {
+                let path = format!("{path}.path_config_source.poll_interval");
+                return Err(Problem::at(0, path, "is not supported"));
+            }
+            let directory = file.watched_directory.as_ref();
+            Ok(Some(FileResource {
+                path: there("path_config_source.path", &file.path)?,
+                directory: directory
+                    .map(|watched| there("path_config_source.watched_directory.path", &watched.path))
+                    .transpose()?,
+                name: EVERYTHING.into(),
+            }))
+        }
+        #[expect(deprecated, reason = "older bootstraps have it here")]
+        Some(ConfigSourceSpecifier::Path(file)) => {
+            Ok(Some(FileResource { path: there("path", file)?, directory: None, name: EVERYTHING.into() }))
+        }
+        Some(_) => Err(Problem::at(0, path, "is not supported: ads and path_config_source are")),
+        None => Err(Problem::at(0, path, "says no source; ads and path_config_source are supported")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use forebay_model::{Applied, Update};
+use forebay_model::{Applied, FileResource, Update};
 use forebay_proto::type_url;
 use forebay_route::ClusterIx;
 use forebay_telemetry::hash::xxh64;
@@ -36,6 +36,8 @@ struct State {
 struct Counts {
     success: u64,
     rejected: u64,
+    /// Nothing could be made of what came.
+    failure: u64,
     empty: u64,
     reload: u64,
     /// Milliseconds since the epoch.
@@ -81,6 +83,17 @@ impl Updates {
         }
     }
 
+    /// A file could not be read.
+    pub(crate) fn failed(&self, url: &str, key: &str) {
+        let mut state = self.state();
+        match url {
+            type_url::CLUSTER => state.clusters.failure += 1,
+            type_url::LISTENER => state.listeners.failure += 1,
+            type_url::ROUTE => state.routes.entry(key.into()).or_default().failure += 1,
+            _ => {}
+        }
+    }
+
     /// Workers get this.
     pub(crate) fn published(&self, update: &Update) {
         let mut state = self.state();
@@ -111,7 +124,8 @@ impl Updates {
         state.listener_failures = 0;
         for counts in [&mut state.clusters, &mut state.listeners].into_iter().chain(state.routes.values_mut())
         {
-            (counts.success, counts.rejected, counts.empty, counts.reload) = (0, 0, 0, 0);
+            (counts.success, counts.rejected, counts.failure) = (0, 0, 0);
+            (counts.empty, counts.reload) = (0, 0);
         }
     }
 
@@ -140,6 +154,7 @@ impl Updates {
         all.say("listener_manager.lds.version_text", state.listeners.version.clone());
         for (prefix, name) in managers.iter().collect::<std::collections::BTreeSet<_>>() {
             let Some(counts) = state.routes.get(name) else { continue };
+            let name = &FileResource::of_key(name).map_or_else(|| name.clone(), |file| file.name);
             let scope = || (Family::Http, prefix.clone());
             for (leaf, kind, value) in counts.named(&RDS) {
                 all.push_inner(scope(), (Inner::Rds, name.clone()), leaf, kind, value);
@@ -171,14 +186,15 @@ impl Counts {
 
     fn named<'n>(
         &self,
-        names: &'n [&'static str; 8],
+        names: &'n [&'static str; 9],
     ) -> impl Iterator<Item = (&'static str, Kind, u64)> + 'n {
         let version = if self.version.is_empty() { 0 } else { xxh64(self.version.as_bytes()) };
         let values = [
             // Envoy counts the subscription itself as the first attempt.
-            (Kind::Counter, 1 + self.success + self.rejected),
+            (Kind::Counter, 1 + self.success + self.rejected + self.failure),
             (Kind::Counter, self.success),
             (Kind::Counter, self.rejected),
+            (Kind::Counter, self.failure),
             (Kind::Counter, self.empty),
             (Kind::Gauge, self.time),
             (Kind::Gauge, version),
@@ -203,30 +219,33 @@ impl Changes {
     }
 }
 
-const CDS: [&str; 8] = [
+const CDS: [&str; 9] = [
     "cluster_manager.cds.update_attempt",
     "cluster_manager.cds.update_success",
     "cluster_manager.cds.update_rejected",
+    "cluster_manager.cds.update_failure",
     "cluster_manager.cds.update_empty",
     "cluster_manager.cds.update_time",
     "cluster_manager.cds.version",
     "cluster_manager.cds.config_reload",
     "cluster_manager.cds.config_reload_time_ms",
 ];
-const LDS: [&str; 8] = [
+const LDS: [&str; 9] = [
     "listener_manager.lds.update_attempt",
     "listener_manager.lds.update_success",
     "listener_manager.lds.update_rejected",
+    "listener_manager.lds.update_failure",
     "listener_manager.lds.update_empty",
     "listener_manager.lds.update_time",
     "listener_manager.lds.version",
     "listener_manager.lds.config_reload",
     "listener_manager.lds.config_reload_time_ms",
 ];
-const RDS: [&str; 8] = [
+const RDS: [&str; 9] = [
     "update_attempt",
     "update_success",
     "update_rejected",
+    "update_failure",
     "update_empty",
     "update_time",
     "version",

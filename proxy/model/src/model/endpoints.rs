@@ -83,11 +83,7 @@ impl Model {
             return Ok(());
         }
         let message: pb::ClusterLoadAssignment = read::decode(&At::ROOT, body.bytes)?;
-        if message.cluster_name != body.name {
-            return Err(At::ROOT
-                .field("cluster_name")
-                .refuse(read::Rule::Misnamed { inner: message.cluster_name, outer: body.name.to_owned() }));
-        }
+        body.check_name_at("cluster_name", &message.cluster_name)?;
         let Assignment { members, .. } = read::assignment(&At::ROOT, &message)?;
         let held = Held::packed(body.version, body.bytes, fx.now, &mut self.examples.endpoints);
         let users = users(entry);

@@ -13,6 +13,7 @@ use super::held::{Failure, Held, Kind};
 use super::{Body, Model};
 use crate::names::Names;
 use crate::read::{self, At, Host, Invalid, Shell};
+use crate::source::is_file;
 
 /// How long routes wait for their clusters. 15 s: as long as Envoy waits for a resource that something else needs
 /// (`initial_fetch_timeout`). Then they are used without: one cluster that never comes does not keep all other routes back.
@@ -101,6 +102,9 @@ impl Model {
         };
         let read = read::route_config(&bytes, &mut self.names, known)?;
         body.check_name(&read.shell.settings.name)?;
+        if read.shell.vhds && is_file(body.name) {
+            return Err(At::ROOT.field("vhds").unsupported(format_args!("in a file")));
+        }
         let (missing, impatient) = (BTreeSet::new(), false);
         let next = Pending { missing, impatient, held, shell: read.shell, hosts: read.hosts };
         next.hosts.iter().for_each(|host| hold(&mut self.names, &host.host));

@@ -9,7 +9,7 @@ use forebay_proto::envoy::config::core::v3 as core;
 use super::any::{is, unknown};
 use super::at::At;
 use super::cluster_protocol::{Options, protocol};
-use super::config_source::config_source;
+use super::config_source::{Wanted, config_source};
 use super::endpoints::{Assignment, assignment, hosts};
 use super::fields::fields;
 use super::http_options::requests_per_connection;
@@ -200,9 +200,11 @@ fn eds(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Found, Inv
         return Err(at.field("load_assignment").unsupported(load));
     }
     let at = at.field("eds_cluster_config");
-    let wait = config_source(&at.field("eds_config"), &config.eds_config)?;
-    let service_name = Some(&config.service_name).filter(|n| !n.is_empty() && **n != **name);
-    let service_name = service_name.map_or_else(|| name.clone(), |n| n.as_str().into());
+    let service_name = Some(config.service_name.as_str()).filter(|n| !n.is_empty() && **n != **name);
+    let Wanted { key, wait } =
+        config_source(&at.field("eds_config"), &config.eds_config, service_name.unwrap_or(name))?;
+    // The cluster's own name is there already.
+    let service_name = if *key == **name { name.clone() } else { key };
     Ok(Found { discovery: Discovery::Eds { service_name }, assignment: None, wait })
 }
 

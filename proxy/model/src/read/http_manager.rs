@@ -9,7 +9,7 @@ use forebay_route::VirtualHost;
 use super::access_log::access_logs;
 use super::address::cidr;
 use super::at::At;
-use super::config_source::config_source;
+use super::config_source::{Wanted, config_source};
 use super::fields::fields;
 use super::filters::filters;
 use super::http_options::{common, header_case, http1, http2};
@@ -210,8 +210,9 @@ fn route_source(
             if rds.route_config_name.is_empty() {
                 return Err(at.field("route_config_name").refuse(Rule::Empty));
             }
-            let name: Arc<str> = rds.route_config_name.as_str().into();
-            let wait = config_source(&at.field("config_source"), &rds.config_source)?;
+            let source = at.field("config_source");
+            let Wanted { key: name, wait } =
+                config_source(&source, &rds.config_source, &rds.route_config_name)?;
             Ok((RouteSource::Rds(name.clone()), Routes::Rds { name, wait }))
         }
         Some(RouteConfig(config)) => {

@@ -20,6 +20,7 @@ use super::scalar::{flag, number};
 use super::virtual_host::virtual_host;
 use super::wire;
 use crate::names::Names;
+use crate::source::is_file;
 
 /// A route configuration as read.
 pub(crate) struct RouteConfig {
@@ -150,7 +151,12 @@ fn shell(at: &At<'_>, message: &pb::RouteConfiguration, names: &mut Names) -> Re
         refused: [cluster_specifier_plugins, request_mirror_policies, vhost_header, route_specifiers],
     });
     if let Some(vhds) = vhds {
-        config_source(&at.field("vhds").field("config_source"), &vhds.config_source)?;
+        let at = at.field("vhds");
+        let at = at.field("config_source");
+        // Virtual hosts travel by delta alone.
+        if is_file(&config_source(&at, &vhds.config_source, name)?.key) {
+            return Err(at.unsupported(format_args!("virtual hosts of a file")));
+        }
     }
     Ok(Shell {
         settings: Settings {
