@@ -12,7 +12,7 @@ from .peers import FOREBAY, Peer
 from .rows import Row
 
 
-def measure(row: Row, rounds: int, seconds: int) -> dict:
+def measure(row: Row, rounds: int, seconds: int, quick: bool) -> dict:
     """The row's part of the results: title, unit, and for each cell the samples of each peer or why there are none."""
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as folder:
         home = pathlib.Path(folder)
@@ -31,7 +31,7 @@ def measure(row: Row, rounds: int, seconds: int) -> dict:
                     running.append(peer(home, backend_port, row.scene))
                 except Unable as why:
                     missing[peer.name] = str(why)
-            return {"name": row.name, "title": row.title, "unit": row.unit, "missing": missing, "cells": _cells(row, running, rounds, seconds)}
+            return {"name": row.name, "title": row.title, "unit": row.unit, "missing": missing, "cells": _cells(row, running, rounds, seconds, quick)}
         finally:
             for peer in running:
                 peer.stop()
@@ -46,11 +46,11 @@ def _certificate(home: pathlib.Path) -> None:
     (home / "tls.pem").write_text((home / "tls.crt").read_text() + (home / "tls.key").read_text())
 
 
-def _cells(row: Row, running: list[Peer], rounds: int, seconds: int) -> list[dict]:
+def _cells(row: Row, running: list[Peer], rounds: int, seconds: int, quick: bool) -> list[dict]:
     cells = [{"title": cell.title, "samples": {peer.name: [] for peer in running}, "failed": {}} for cell in row.cells]
     for peer in running:
-        # Connections to the backend, caches, the first pages of memory: paid before anything counts.
-        for cell, found in zip(row.cells, cells):
+        # Connections to the backend, caches, the first pages of memory: paid before anything counts; for a look, once will do.
+        for cell, found in list(zip(row.cells, cells))[: 1 if quick else None]:
             try:
                 cell.load(peer.at, 1)
             except Unable as why:
