@@ -8,7 +8,7 @@ HOST = "hello.default.localhost"
 TYPE = "type.googleapis.com/envoy."
 
 
-def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts: int, services: int, upstream: str, tls: bool, matches: int, split: bool) -> str:
+def bootstrap(home: pathlib.Path, port: int, admin: int, backend: int, *, hosts: int, services: int, upstream: str, tls: str, matches: int, split: bool) -> str:
     """Envoy's, which Forebay takes as it is. `hosts` virtual hosts with its cluster stand beside the one that is asked, and
     `services` with a cluster each; before its route stand `matches` others that look at a header and do not fit; with `split`
     two clusters share the requests."""
@@ -73,7 +73,7 @@ def descriptors() -> int:
     return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 100_000)
 
 
-def nginx(home: pathlib.Path, port: int, backend: int, tls: bool) -> str:
+def nginx(home: pathlib.Path, port: int, backend: int, tls: str) -> str:
     secure = f"ssl_certificate {home.parent}/tls.crt; ssl_certificate_key {home.parent}/tls.key; ssl_protocols TLSv1.2 TLSv1.3;" if tls else ""
     return f"""
 daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log error;
@@ -82,7 +82,7 @@ http {{
   access_log {home}/access.log combined buffer=16k flush=1s;
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/f;
   uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
-  keepalive_requests 1000000000; tcp_nodelay on; client_max_body_size 0; proxy_request_buffering off;
+  keepalive_requests 1000000000; tcp_nodelay on; client_max_body_size 0; proxy_request_buffering off; proxy_max_temp_file_size 0;
   upstream app {{ server 127.0.0.1:{backend}; keepalive 1024; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} {"ssl" if tls else ""} backlog=4096; server_name {HOST}; {secure}
@@ -96,7 +96,7 @@ http {{
 """
 
 
-def haproxy(home: pathlib.Path, port: int, backend: int, upstream: str, tls: bool, services: int) -> str:
+def haproxy(home: pathlib.Path, port: int, backend: int, upstream: str, tls: str, services: int) -> str:
     """Its log goes to standard output, which is a file here: it cannot write one itself."""
     secure = f"ssl crt {home.parent}/tls.pem alpn h2,http/1.1" if tls else ""
     own = "".join(f"backend own{number}\n  server app 127.0.0.1:{backend}\n" for number in range(services))

@@ -58,10 +58,10 @@ def h2load(at: At, seconds: int, *, connections: int, streams: int, path: str = 
     return Done(good, seconds)
 
 
-def handshakes(at: At, seconds: int, *, resumed: bool) -> Done:
+def handshakes(at: At, seconds: int, *, version: str, resumed: bool = False) -> Done:
     """Connections one after the other, each with a handshake and nothing else; the unit is a handshake. openssl's client
-    resumes sessions of TLS 1.2 only."""
-    how = ("-reuse", "-tls1_2") if resumed else ("-new", "-tls1_3")
+    resumes sessions of TLS 1.2 only: with 1.3 it leaves before the ticket has come."""
+    how = ("-reuse" if resumed else "-new", f"-tls{version.replace('.', '_')}")
     text = _run(at, ["openssl", "s_time", "-connect", f"127.0.0.1:{at.port}", *how, "-time", seconds], seconds)
     count = int(re.search(r"(\d+) connections in \d+ real seconds", text)[1])
     return Done(count, seconds)
@@ -79,10 +79,11 @@ def tool(at: At, seconds: int, work: str, *, connections: int, path: str = "/", 
     return Done(told["requests"], told["seconds"], latency)
 
 
-def curl(at: At, *, mebibytes: int, up: bool) -> Done:
+def curl(at: At, *, mebibytes: int, up: bool, scheme: str = "http") -> Done:
     """One body of many MiB, written to nobody; the unit is a MiB."""
     command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{time_total}", "-H", f"Host: {HOST}", "--max-time", "120"]
-    base = f"http://127.0.0.1:{at.port}"
+    command += ["-k", "--http1.1", "--tls13-ciphers", "TLS_AES_128_GCM_SHA256"] if scheme == "https" else []
+    base = f"{scheme}://127.0.0.1:{at.port}"
     if up:
         source = subprocess.Popen(["head", "-c", str(mebibytes << 20), "/dev/zero"], stdout=subprocess.PIPE)
         words = ["taskset", "-c", machine.OTHERS, *at.enter, *command, "-H", "Expect:", "-T", "-", f"{base}/sink"]

@@ -24,7 +24,7 @@ def measure(row: Row, rounds: int, seconds: int, quick: bool) -> dict:
         try:
             machine.wait_for(backend_port, backend, backend_log)
             if row.scene.tls:
-                _certificate(home)
+                _certificate(home, row.scene.tls)
             for peer in row.peers:
                 try:
                     peer.version()
@@ -38,9 +38,10 @@ def measure(row: Row, rounds: int, seconds: int, quick: bool) -> dict:
             machine.stop(backend)
 
 
-def _certificate(home: pathlib.Path) -> None:
-    """ECDSA P-256, as most have it; HAProxy wants certificate and key in one file."""
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+def _certificate(home: pathlib.Path, kind: str) -> None:
+    """HAProxy wants certificate and key in one file."""
+    key = {"ecdsa": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], "rsa": ["rsa:2048"]}[kind]
+    words = ["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", "2"]
     words += ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}", "-keyout", home / "tls.key", "-out", home / "tls.crt"]
     subprocess.run(words, check=True, capture_output=True)
     (home / "tls.pem").write_text((home / "tls.crt").read_text() + (home / "tls.key").read_text())

@@ -25,7 +25,8 @@ class Scene:
     hosts: int = 0
     # Virtual hosts with a cluster each.
     services: int = 0
-    tls: bool = False
+    # The kind of certificate: "ecdsa" (P-256), "rsa" (2048), or none for plain text.
+    tls: str = ""
     matches: int = 0
     split: bool = False
     # containerConcurrency, for sidecars.

@@ -45,6 +45,15 @@ def _tool(work: str, **how) -> Callable[[At, int], Done]:
     return lambda at, seconds: loads.tool(at, seconds, work, **how)
 
 
+def _handshakes(**how) -> Callable[[At, int], Done]:
+    return lambda at, seconds: loads.handshakes(at, seconds, **how)
+
+
+def _curl(**how) -> Callable[[At, int], Done]:
+    """200 MB however long it takes."""
+    return lambda at, _: loads.curl(at, mebibytes=191, **how)
+
+
 def every(home: pathlib.Path) -> list[Row]:
     """All rows; `home` is a folder for what loads send."""
     call = home / "call.bin"
@@ -63,11 +72,14 @@ def every(home: pathlib.Path) -> list[Row]:
             (Cell("c=32", _wrk(connections=32, close=True)),)),
         Row("h1-rate", "HTTP/1.1 at a fixed rate, 64 connections (latency is the point)", "request", with_floor, hosts,
             tuple(Cell(f"{rate}/s", _tool("rate", connections=64, rate=rate)) for rate in (2_000, 8_000))),
-        Row("tls-handshakes", "TLS handshakes, ECDSA P-256", "handshake", all_four, Scene(tls=True),
-            (Cell("new, TLS 1.3", lambda at, seconds: loads.handshakes(at, seconds, resumed=False)),
-             Cell("resumed, TLS 1.2", lambda at, seconds: loads.handshakes(at, seconds, resumed=True)))),
-        Row("tls", "HTTP/1.1 over TLS, keep-alive, 32 connections", "request", all_four, Scene(tls=True),
+        Row("tls-handshakes", "TLS handshakes, ECDSA P-256", "handshake", all_four, Scene(tls="ecdsa"),
+            (Cell("new, TLS 1.3", _handshakes(version="1.3")), Cell("new, TLS 1.2", _handshakes(version="1.2")),
+             Cell("resumed, TLS 1.2", _handshakes(version="1.2", resumed=True)))),
+        Row("tls-rsa", "TLS handshakes, RSA 2048", "handshake", all_four, Scene(tls="rsa"), (Cell("new, TLS 1.3", _handshakes(version="1.3")),)),
+        Row("tls", "HTTP/1.1 over TLS, keep-alive, 32 connections", "request", all_four, Scene(tls="ecdsa"),
             (Cell("13 B", _wrk(connections=32, scheme="https")), Cell("1 MiB", _wrk(connections=32, scheme="https", path=f"/bytes?n={1 << 20}")))),
+        Row("tls-bodies", "One body of 200 MB over TLS 1.3, AES-128-GCM", "MiB", all_four, Scene(tls="ecdsa"),
+            (Cell("down", _curl(up=False, scheme="https")), Cell("up", _curl(up=True, scheme="https")))),
         Row("h2-h1", "HTTP/2 → HTTP/1.1", "request", three, hosts,
             tuple(Cell(f"{count}×{each}", _h2load(connections=count, streams=each)) for count, each in streams)),
         Row("h2-h2", "HTTP/2 → HTTP/2", "request", three, Scene(hosts=HOSTS, upstream="h2"),
@@ -81,8 +93,7 @@ def every(home: pathlib.Path) -> list[Row]:
         Row("events", "Server-sent events", "event", three, hosts,
             (Cell("1000 clients", _tool("events", connections=1000, path="/sse?n=1000000&ms=200")),)),
         Row("bodies", "One body of 200 MB", "MiB", three, hosts,
-            (Cell("down", lambda at, _: loads.curl(at, mebibytes=191, up=False)),
-             Cell("up", lambda at, _: loads.curl(at, mebibytes=191, up=True)))),
+            (Cell("down", _curl(up=False)), Cell("up", _curl(up=True)))),
         *(Row(f"routes-{count}", f"{count} virtual host{'s' if count > 1 else ''}", "request", two, Scene(hosts=count - 1),
               (Cell("c=32", _wrk(connections=32)),)) for count in (1, 100, HOSTS)),
         Row("matches", "16 routes by header before the one that fits", "request", two, Scene(matches=16),
