@@ -6,6 +6,7 @@
 //! atomic number before it routes, so that once [`Fleet::publish`] has returned no worker routes by the old configuration.
 
 pub mod admin;
+mod bytes;
 mod call;
 mod config;
 mod conn;

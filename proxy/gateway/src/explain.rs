@@ -81,6 +81,10 @@ fn follow(
     };
     let Picked::Forward { forward, .. } = matched.action else { return };
     for split in forward.clusters.splits() {
+        if let Some(header) = split.cluster_header() {
+            lines.push(format!("  a cluster that {header} names"));
+            continue;
+        }
         let Some(cluster) = model.cluster(&split.name) else {
             lines.push(format!(
                 "  cluster {}: does not exist; answer: {} (cluster_not_found)",

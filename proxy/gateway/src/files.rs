@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use forebay_model::{EVERYTHING, FileResource};
+use forebay_proto::Any;
 use forebay_proto::envoy::service::discovery::v3::DiscoveryResponse;
-use forebay_proto::{Any, type_url};
 use forebay_xds_client::{Change, Interest, Outcome, Rejection, Resource, Subscriber, Tick};
 use notify::event::{ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -187,9 +187,7 @@ impl Files {
 
     /// What waits for the file goes on without: as in Envoy a bad file does not keep the rest from starting.
     fn without(&self, type_url: &str, file: &FileResource) -> Outcome {
-        if type_url == type_url::CLUSTER {
-            self.shared.aside.clusters_came();
-        }
+        self.shared.aside.came(type_url);
         let applied = self.shared.model().does_not_exist(type_url, &file.key(), Instant::now());
         publish(&self.shared, applied)
     }

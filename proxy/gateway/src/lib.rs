@@ -309,8 +309,11 @@ async fn live(shared: Arc<Shared>, own: Applied, stop: Arc<Notify>) {
     let mut all: Vec<Interest> = streamed.map(|url| everything(url, WILDCARD.to_owned())).collect();
     all.extend(shared.config.files.iter().map(|(url, file)| everything(url.clone(), file.key())));
     let clusters = all.iter().any(|all| all.type_url == type_url::CLUSTER);
-    if let Some(at) = all.iter().position(|all| clusters && all.type_url == type_url::LISTENER) {
-        subscribed = subscribed.clusters_first(all.remove(at));
+    if let Some(at) = all.iter().position(|all| all.type_url == type_url::LISTENER) {
+        match clusters {
+            true => subscribed = subscribed.clusters_first(all.remove(at)),
+            false => subscribed.listeners_asked(Instant::now()),
+        }
     }
     let all = subscriber::of_stream(&shared, all);
     match xds {

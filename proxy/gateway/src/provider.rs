@@ -56,7 +56,7 @@ impl Provider for Admin {
         // As in Envoy, a drain of the listeners alone does not fail health checks: whoever drains says both.
         if s.failing.load(Ordering::Relaxed) {
             State::Draining
-        } else if !s.fleet.bound().is_empty() {
+        } else if s.aside.is_live() {
             State::Live
         } else if *s.connected.borrow() {
             State::Initializing

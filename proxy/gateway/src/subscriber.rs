@@ -20,6 +20,8 @@ pub(crate) struct Subscribed {
     first: Vec<Interest>,
     /// Listeners are to be asked for when the clusters are there, or at this moment at the latest.
     listeners_at: Option<(Instant, Interest)>,
+    /// How long the first listeners are waited for once they are asked for; `None`: nobody sends any.
+    listeners_until: Option<Instant>,
 }
 
 /// What came to pass beside the stream and concerns it.
@@ -31,6 +33,10 @@ pub(crate) struct Aside {
     woken: Arc<Notify>,
     /// The first clusters are here.
     clusters_came: AtomicBool,
+    /// The first listeners are here.
+    listeners_came: AtomicBool,
+    /// All that was first asked for is here, or did not come in time: Envoy calls this live, for good.
+    live: AtomicBool,
 }
 
 impl Aside {
@@ -40,9 +46,18 @@ impl Aside {
         self.woken.notify_one();
     }
 
-    /// Clusters came, or do not come.
-    pub(crate) fn clusters_came(&self) {
-        self.clusters_came.store(true, Ordering::Relaxed);
+    /// Everything of a type came, or does not come.
+    pub(crate) fn came(&self, type_url: &str) {
+        match type_url {
+            type_url::CLUSTER => self.clusters_came.store(true, Ordering::Relaxed),
+            type_url::LISTENER => self.listeners_came.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Whether all that was first asked for is here, or was waited for in vain.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
     }
 
     fn interests(&self) -> Vec<Interest> {
@@ -50,21 +65,27 @@ impl Aside {
     }
 }
 
-/// How long listeners wait for the first clusters. 15 s: Envoy's `initial_fetch_timeout`.
-const CLUSTERS: Duration = Duration::from_secs(15);
+/// How long listeners wait for the first clusters, and the start for the first listeners. 15 s: Envoy's
+/// `initial_fetch_timeout`.
+const FIRST: Duration = Duration::from_secs(15);
 
 impl Subscribed {
     /// `own`: what the gateway's own configuration came to.
     pub(crate) fn new(shared: Arc<Shared>, own: Applied) -> Self {
         let first = publish(&shared, own).interests;
-        Self { shared, first, listeners_at: None }
+        Self { shared, first, listeners_at: None, listeners_until: None }
     }
 
     /// Lets listeners, asked for by `listeners`, wait for the first clusters, as Envoy does: the first request then finds a
     /// route's cluster.
     pub(crate) fn clusters_first(mut self, listeners: Interest) -> Self {
-        self.listeners_at = Some((Instant::now() + CLUSTERS, listeners));
+        self.listeners_at = Some((Instant::now() + FIRST, listeners));
         self
+    }
+
+    /// Listeners are asked for now.
+    pub(crate) fn listeners_asked(&mut self, now: Instant) {
+        self.listeners_until = Some(now + FIRST);
     }
 
     /// Asks for listeners if it is time to.
@@ -74,7 +95,25 @@ impl Subscribed {
             came && self.shared.model().clusters_warm()
         };
         let (_, interest) = self.listeners_at.take_if(|(until, _)| *until <= now || came())?;
+        self.listeners_asked(now);
         of_stream(&self.shared, vec![interest]).pop()
+    }
+
+    /// Notices that all that was first asked for is here. Until when it is waited for, if it is not.
+    fn begun(&self, now: Instant) -> Option<Instant> {
+        let aside = &self.shared.aside;
+        if aside.is_live() {
+            return None;
+        }
+        let came = self.listeners_at.is_none()
+            && (aside.listeners_came.load(Ordering::Relaxed)
+                || self.listeners_until.is_none_or(|until| until <= now));
+        let warm = || {
+            let model = self.shared.model();
+            model.clusters_warm() && model.listeners_warm()
+        };
+        aside.live.store(came && warm(), Ordering::Relaxed);
+        self.listeners_until.filter(|_| !came)
     }
 
     fn publish(&self, applied: Applied) -> Outcome {
@@ -109,9 +148,7 @@ pub(crate) fn obey(shared: &Arc<Shared>, type_url: &str, change: &Change) -> Out
     };
     shared.updates.heard(type_url, change, &applied);
     let outcome = publish(shared, applied);
-    if type_url == type_url::CLUSTER {
-        shared.aside.clusters_came();
-    }
+    shared.aside.came(type_url);
     outcome
 }
 
@@ -212,6 +249,6 @@ impl Subscriber for Subscribed {
         interests.extend(self.publish(applied).interests);
         interests.extend(self.listeners(now));
         let listeners = self.listeners_at.as_ref().map(|(until, _)| *until);
-        Tick { next: next.into_iter().chain(listeners).min(), interests }
+        Tick { next: next.into_iter().chain(listeners).chain(self.begun(now)).min(), interests }
     }
 }

@@ -154,6 +154,11 @@ impl Model {
         self.finish(fx)
     }
 
+    /// Whether no listener waits for its routes.
+    pub fn listeners_warm(&self) -> bool {
+        self.listeners.warming().next().is_none()
+    }
+
     /// Whether a cluster still waits for its endpoints or addresses.
     pub fn clusters_warm(&self) -> bool {
         self.clusters.warming().next().is_none()

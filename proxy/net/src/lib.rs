@@ -22,5 +22,5 @@ pub use limits::{Limit, Slot};
 pub use listener::{BindError, Bound, Options};
 pub use local_address::local_address;
 pub use sniff::{Sniff, sniff};
-pub use stream::Stream;
+pub use stream::{Meter, Stream};
 pub use timer::{Timeout, Timer};

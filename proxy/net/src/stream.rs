@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use socket2::SockRef;
@@ -20,6 +21,31 @@ pub enum Stream {
     Ahead(Box<Ahead>),
     /// TLS, either side, handshake done.
     Tls(Box<TlsStream>),
+    /// Any of them, and somebody counts what passes.
+    Metered(Box<Metered>),
+}
+
+/// Counts the bytes of connections as whoever reads and writes them sees them: within TLS, not around it.
+pub trait Meter {
+    /// So many were read.
+    fn received(&self, bytes: usize);
+    /// So many were written.
+    fn sent(&self, bytes: usize);
+}
+
+/// A connection whose bytes are counted.
+pub struct Metered {
+    io: Stream,
+    meter: Rc<dyn Meter>,
+}
+
+impl Metered {
+    fn wrote(&self, wrote: io::Result<usize>) -> Poll<io::Result<usize>> {
+        if let Ok(bytes) = wrote {
+            self.meter.sent(bytes);
+        }
+        Poll::Ready(wrote)
+    }
 }
 
 /// A socket and bytes that come before those it still has.
@@ -41,6 +67,11 @@ impl Stream {
         }
     }
 
+    /// The same, with its bytes counted from here on.
+    pub fn metered(self, meter: Rc<dyn Meter>) -> Self {
+        Stream::Metered(Box::new(Metered { io: self, meter }))
+    }
+
     /// The socket below, to ask for addresses and options.
     #[inline]
     pub fn tcp(&self) -> &TcpStream {
@@ -48,6 +79,7 @@ impl Stream {
             Stream::Plain(io) => io,
             Stream::Ahead(ahead) => &ahead.io,
             Stream::Tls(tls) => tls.tcp(),
+            Stream::Metered(metered) => metered.io.tcp(),
         }
     }
 
@@ -56,6 +88,7 @@ impl Stream {
         match self {
             Stream::Tls(tls) => Some(tls),
             Stream::Plain(_) | Stream::Ahead(_) => None,
+            Stream::Metered(metered) => metered.io.tls(),
         }
     }
 
@@ -70,6 +103,7 @@ impl Stream {
             }
             Stream::Ahead(ahead) => ahead.poll_peek(cx, first),
             Stream::Tls(tls) => tls.poll_peek(cx, first),
+            Stream::Metered(metered) => metered.io.poll_peek(cx, first),
         }
     }
 
@@ -79,6 +113,7 @@ impl Stream {
         let mut cx = Context::from_waker(Waker::noop());
         match self {
             Stream::Plain(io) => io.poll_read_ready(&mut cx).is_pending(),
+            Stream::Metered(metered) => metered.io.is_quiet(),
             // What has come may be a session ticket, which is nothing to whoever reads: only reading tells.
             Stream::Ahead(_) | Stream::Tls(_) => {
                 let mut byte = [0];
@@ -97,8 +132,10 @@ impl Stream {
 
     /// Closes the sending half, after a farewell where the protocol has one. What is not flushed is lost.
     pub fn shutdown(&mut self) {
-        if let Stream::Tls(tls) = self {
-            tls.say_goodbye();
+        match self {
+            Stream::Tls(tls) => tls.say_goodbye(),
+            Stream::Metered(metered) => return metered.io.shutdown(),
+            Stream::Plain(_) | Stream::Ahead(_) => {}
         }
         // tokio's own shutdown is a poll function that always completes at once for TCP.
         let _ = SockRef::from(self.tcp()).shutdown(Shutdown::Write);
@@ -149,6 +186,12 @@ impl AsyncRead for Stream {
                 Poll::Ready(Ok(()))
             }
             Stream::Tls(tls) => tls.poll_read(cx, buf),
+            Stream::Metered(metered) => {
+                let before = buf.filled().len();
+                let read = ready!(Pin::new(&mut metered.io).poll_read(cx, buf));
+                metered.meter.received(buf.filled().len() - before);
+                Poll::Ready(read)
+            }
         }
     }
 }
@@ -160,6 +203,10 @@ impl AsyncWrite for Stream {
             Stream::Plain(io) => Pin::new(io).poll_write(cx, data),
             Stream::Ahead(ahead) => Pin::new(&mut ahead.io).poll_write(cx, data),
             Stream::Tls(tls) => tls.poll_write(cx, &[IoSlice::new(data)]),
+            Stream::Metered(metered) => {
+                let wrote = ready!(Pin::new(&mut metered.io).poll_write(cx, data));
+                metered.wrote(wrote)
+            }
         }
     }
 
@@ -173,6 +220,10 @@ impl AsyncWrite for Stream {
             Stream::Plain(io) => Pin::new(io).poll_write_vectored(cx, pieces),
             Stream::Ahead(ahead) => Pin::new(&mut ahead.io).poll_write_vectored(cx, pieces),
             Stream::Tls(tls) => tls.poll_write(cx, pieces),
+            Stream::Metered(metered) => {
+                let wrote = ready!(Pin::new(&mut metered.io).poll_write_vectored(cx, pieces));
+                metered.wrote(wrote)
+            }
         }
     }
 
@@ -186,14 +237,13 @@ impl AsyncWrite for Stream {
             // A socket holds nothing back.
             Stream::Plain(_) | Stream::Ahead(_) => Poll::Ready(Ok(())),
             Stream::Tls(tls) => tls.poll_flush(cx),
+            Stream::Metered(metered) => Pin::new(&mut metered.io).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Stream::Tls(tls) = this {
-            ready!(tls.poll_flush(cx))?;
-        }
+        ready!(Pin::new(&mut *this).poll_flush(cx))?;
         this.shutdown();
         Poll::Ready(Ok(()))
     }

@@ -58,7 +58,9 @@ pub(crate) struct Sidecar {
 pub(crate) struct Wire;
 
 impl Owner for Wire {
-    fn opened(&mut self, _: &Stream) {}
+    fn opened(&mut self, io: Stream) -> Stream {
+        io
+    }
 
     fn closes(&mut self, _: Why) {}
 }

@@ -1,11 +1,14 @@
 //! A lookup told in words, for `forebay explain` and for people who ask why. Decides nothing: it asks the same checks.
 
+use std::borrow::Cow;
+
 use forebay_base::rng::Rng;
 
 use crate::action::Action;
 use crate::request::RequestView;
 use crate::table::Table;
 use crate::virtual_host::Route;
+use crate::weighted::Split;
 
 impl Table {
     /// What a lookup of this request does, line by line: the host, why earlier routes did not match, the route taken.
@@ -48,16 +51,26 @@ fn label(route: &Route) -> String {
     if route.name.is_empty() { String::new() } else { format!(" ({})", route.name) }
 }
 
+/// What the split's cluster is called, or who names it.
+fn called(split: &Split) -> Cow<'_, str> {
+    match split.cluster_header() {
+        Some(header) => format!("that {header} names").into(),
+        None => (&*split.name).into(),
+    }
+}
+
 fn outcome<R: RequestView + ?Sized>(route: &Route, req: &R) -> String {
     match &route.action {
         Action::Direct(direct) => format!("answers {} itself", direct.status),
         Action::Forward(forward) => match forward.clusters.splits() {
             [] => format!("goes to the cluster that {} names", forward.cluster_header().unwrap_or_default()),
-            [only] => format!("goes to cluster {}", only.name),
+            [only] => format!("goes to cluster {}", called(only)),
             splits => {
                 let shares: Vec<String> = splits
                     .iter()
-                    .map(|split| format!("{} ({} of {})", split.name, split.weight, forward.clusters.total()))
+                    .map(|split| {
+                        format!("{} ({} of {})", called(split), split.weight, forward.clusters.total())
+                    })
                     .collect();
                 format!("goes to one of the clusters {}", shares.join(", "))
             }

@@ -16,7 +16,7 @@ pub struct ClusterIx(pub u32);
 pub struct Split {
     /// The cluster's index.
     pub cluster: ClusterIx,
-    /// The cluster's name, for people.
+    /// The cluster's name, for people; or of the request header that names it ([`Split::cluster_header`]).
     pub name: Arc<str>,
     /// Its share of [`Weighted::total`]; 0 gets nothing.
     pub weight: u32,
@@ -29,6 +29,15 @@ pub struct Split {
 }
 
 impl Split {
+    /// The index of a cluster that only the request can tell.
+    pub const BY_HEADER: ClusterIx = ClusterIx(u32::MAX);
+
+    /// The request header (lower-case name) that names the cluster, where one does.
+    #[inline]
+    pub fn cluster_header(&self) -> Option<&str> {
+        (self.cluster == Self::BY_HEADER && !self.name.is_empty()).then_some(&*self.name)
+    }
+
     /// A split that changes nothing in the request.
     pub fn new(cluster: ClusterIx, name: impl Into<Arc<str>>, weight: u32) -> Self {
         Self {
@@ -105,7 +114,7 @@ impl Weighted {
 }
 
 /// What is drawn from nothing: a cluster that there is not.
-static NOWHERE: LazyLock<Split> = LazyLock::new(|| Split::new(ClusterIx(u32::MAX), "", 1));
+static NOWHERE: LazyLock<Split> = LazyLock::new(|| Split::new(Split::BY_HEADER, "", 1));
 
 /// Why weights cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

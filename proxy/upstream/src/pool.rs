@@ -109,7 +109,7 @@ impl<T: Owner> Pools<T> {
     ) -> Result<(Leg, Tie<T>), ConnectError> {
         let mut tie = self.tie(endpoint, now, owner);
         let io = dial.connect(false).await?;
-        tie.owner.opened(&io);
+        let io = tie.owner.opened(io);
         Ok((Leg::new(io, self.buffers.clone(), None), tie))
     }
 

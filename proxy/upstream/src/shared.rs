@@ -158,7 +158,7 @@ impl<T: Owner> Pools<T> {
         let (mut local, meter) = (None, metered.then(Meter::new));
         let opened = async {
             let io = dial.connect(true).await?;
-            tie.owner.opened(&io);
+            let io = tie.owner.opened(io);
             local = io.tcp().local_addr().ok();
             Ok::<_, ConnectError>(http2::connect(Metered::client(io, meter.clone()), settings).await?)
         };

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 /// Whoever counts a connection. Dropped when it closes.
 pub trait Owner: 'static {
-    /// The connection is there, with TLS or without.
-    fn opened(&mut self, io: &Stream);
+    /// The connection is there, with TLS or without. Given back as it is to be used: whoever counts its bytes says so here.
+    fn opened(&mut self, io: Stream) -> Stream;
     /// The connection closes because of this. Said at most once, before the drop; without it, the connection closes in the
     /// middle of an exchange or with its endpoint.
     fn closes(&mut self, why: Why);

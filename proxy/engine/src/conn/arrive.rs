@@ -129,6 +129,8 @@ async fn open(
     };
     let tls = handshake::server(worker, &chain, stats, &hello, stream, first, seen.remote).await?;
     let shown = chain.tls.as_ref().and_then(|tls| tls.shown_to(hello.server_name.as_deref()).first());
+    // Whom the client asks for is known to those who look; the handshake has its own way to know.
+    let hello = Hello { server_name: hello.server_name.filter(|_| filters.tells_server_name), ..hello };
     let secure = Rc::new(Secure::new(hello, &tls, shown, &on.http().manager.client_cert));
     Some(Opened { on, ends: seen, secure: Some(secure), stream: Stream::Tls(Box::new(tls)) })
 }
@@ -140,9 +142,10 @@ async fn speak(
     ends: Ends,
     direct: SocketAddr,
     secure: Option<Rc<Secure>>,
-    mut stream: Stream,
+    stream: Stream,
 ) {
     let http = on.http();
+    let mut stream = stream.metered(http.bytes.clone());
     http.stats.inc(Http::DownstreamCxTotal);
     http.stats.inc(Http::DownstreamCxActive);
     let tls = secure.is_some();

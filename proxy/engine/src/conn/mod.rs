@@ -21,7 +21,7 @@ use forebay_http::Known;
 use forebay_http::h1::Limits;
 use forebay_http::path::Rules;
 use forebay_model::{Codec, FilterChain, HeaderCase, HttpManager, LogFilter, RouteSource, ServerHeader};
-use forebay_net::{Phase, Sniff, Stream, sniff};
+use forebay_net::{Meter, Phase, Sniff, Stream, sniff};
 use forebay_route::Table;
 use forebay_telemetry::HttpStats;
 use forebay_telemetry::log::LogWriter;
@@ -32,6 +32,7 @@ pub(crate) use secure::Secure;
 
 use leaves::Leaves;
 
+use crate::bytes::Bytes;
 use crate::filters::Chain;
 use crate::worker::Worker;
 
@@ -60,6 +61,8 @@ pub(crate) struct HttpState {
     pub(crate) keeps_trailers: bool,
     /// Whether somebody asks what passed on the wire.
     pub(crate) counts_wire: bool,
+    /// Counts what its clients' connections carry.
+    bytes: Rc<dyn Meter>,
     pub(crate) path_rules: Rules,
     pub(crate) limits: Limits,
     /// `None` where a request meets no filter.
@@ -146,6 +149,7 @@ impl HttpState {
             RouteSource::Rds(_) => None,
         };
         Rc::new(Self {
+            bytes: Bytes::of_clients(&stats),
             stats,
             logs,
             logs_routes,

@@ -186,7 +186,7 @@ async fn routed<C: Client>(
             local::redirect(worker, x, client, 301, &location, Some(matched)).await
         }
         Picked::Forward { cluster, split, forward } => {
-            let found = match forward.cluster_header() {
+            let found = match split.cluster_header().or(forward.cluster_header()) {
                 None => worker.config.cluster(cluster),
                 Some(header) => {
                     x.req.get(header.as_bytes()).and_then(|name| worker.config.cluster_called(name))

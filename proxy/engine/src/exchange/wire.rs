@@ -11,6 +11,7 @@ use forebay_telemetry::{Cluster, ClusterTime};
 use forebay_upstream::{Keep, Owner, Why};
 
 use super::limits::{Hold, Priority};
+use crate::bytes::Bytes;
 use crate::config::ClusterState;
 use crate::worker::Worker;
 
@@ -81,7 +82,7 @@ impl Wire {
 }
 
 impl Owner for Wire {
-    fn opened(&mut self, io: &Stream) {
+    fn opened(&mut self, io: Stream) -> Stream {
         self.established = true;
         // Asked once a connection: access logs tell it for each request.
         self.local = io.tcp().local_addr().ok();
@@ -94,7 +95,9 @@ impl Owner for Wire {
                 }
             }
             stats.record(ClusterTime::UpstreamCxConnect, self.clock.tick().since(self.begun));
+            return io.metered(Bytes::of_cluster(stats));
         }
+        io
     }
 
     fn closes(&mut self, why: Why) {

@@ -61,3 +61,22 @@ fn cancelled_requests_leave_no_gauge_behind() {
     }
     assert_eq!(world.stat("http.ingress_http.downstream_rq_total"), 5);
 }
+
+#[test]
+fn bytes_are_counted_where_they_pass() {
+    const REQUEST: &str = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ngoodbye";
+    let backend = Backend::answering(ANSWER);
+    let world = to(&[backend.address]).start();
+    let got = world.connect().send(REQUEST).rest().unwrap();
+    assert!(got.ends_with(b"goodbye"));
+    for (name, count) in [
+        ("http.ingress_http.downstream_cx_rx_bytes_total", REQUEST.len()),
+        ("http.ingress_http.downstream_cx_tx_bytes_total", got.len()),
+        ("cluster.backend.upstream_cx_rx_bytes_total", ANSWER.len()),
+    ] {
+        until(name, || world.stat(name) == count as u64);
+    }
+    // What we say of ourselves is added to what the client said.
+    assert!(world.stat("cluster.backend.upstream_cx_tx_bytes_total") > REQUEST.len() as u64 / 2);
+}

@@ -206,15 +206,20 @@ fn http2_is_agreed_upon_with_endpoints_that_speak_it() {
         while let Ok((io, _)) = listener.accept().await {
             let session = ServerConnection::new(config.clone()).unwrap();
             let mut tls = TlsStream::new(io, session.into(), Vec::new());
-            tokio::spawn(async move {
-                tls.handshake().await.unwrap();
-                let alpn = String::from_utf8_lossy(tls.alpn().unwrap_or_default()).into_owned();
-                let mut connection = h2::server::handshake(Stream::Tls(Box::new(tls))).await.unwrap();
-                while let Some(Ok((_, mut respond))) = connection.accept().await {
-                    let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
-                    stream.send_data(Bytes::from(alpn.clone()), true).unwrap();
-                }
-            });
+            let here = tokio::runtime::Handle::current();
+            // A stream stays on its thread.
+            let serve = move || {
+                here.block_on(async move {
+                    tls.handshake().await.unwrap();
+                    let alpn = String::from_utf8_lossy(tls.alpn().unwrap_or_default()).into_owned();
+                    let mut connection = h2::server::handshake(Stream::Tls(Box::new(tls))).await.unwrap();
+                    while let Some(Ok((_, mut respond))) = connection.accept().await {
+                        let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
+                        stream.send_data(Bytes::from(alpn.clone()), true).unwrap();
+                    }
+                })
+            };
+            std::thread::spawn(serve);
         }
     });
     let context = context(Some(&authority), &["a.test"]);

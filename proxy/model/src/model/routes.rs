@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::HashMap;
-use forebay_route::{Action, ClusterIx, Table, VirtualHost};
+use forebay_route::{Action, ClusterIx, Split, Table, VirtualHost};
 
 use super::effects::Effects;
 use super::held::{Failure, Held, Kind};
@@ -301,7 +301,7 @@ pub(super) fn clusters(host: &VirtualHost) -> impl Iterator<Item = ClusterIx> + 
             Action::Forward(forward) => forward.clusters.splits(),
             Action::Direct(_) | Action::Redirect(_) => &[],
         };
-        splits.iter().map(|split| split.cluster)
+        splits.iter().map(|split| split.cluster).filter(|ix| *ix != Split::BY_HEADER)
     })
 }
 

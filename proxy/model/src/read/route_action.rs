@@ -200,17 +200,23 @@ fn cluster_weight(
     fields!(at, message => pb::weighted_cluster::ClusterWeight {
         read: [
             name, weight, request_headers_to_add, request_headers_to_remove, response_headers_to_add,
-            response_headers_to_remove, typed_per_filter_config, host_rewrite_specifier,
+            response_headers_to_remove, typed_per_filter_config, host_rewrite_specifier, cluster_header,
         ],
         harmless: [],
-        refused: [cluster_header, metadata_match],
+        refused: [metadata_match],
     });
-    if name.is_empty() {
-        return Err(at.field("name").refuse(Rule::Empty));
-    }
+    let (cluster, name) = match (name.as_str(), cluster_header.as_str()) {
+        ("", "") => return Err(at.field("name").refuse(Rule::Empty)),
+        (name, "") => (names.cluster(name), names.text(name)),
+        ("", header) => {
+            let header = self::cluster_header(&at.field("cluster_header"), header)?;
+            (Split::BY_HEADER, names.text(&header))
+        }
+        (name, _) => return Err(at.field("cluster_header").unsupported(format_args!("beside {name:?}"))),
+    };
     Ok(Split {
-        cluster: names.cluster(name),
-        name: names.text(name),
+        cluster,
+        name,
         weight: number(at.field("weight"), weight, 0..=u32::MAX)?.ok_or_else(|| at.missing("weight"))?,
         headers: header_ops(
             at,

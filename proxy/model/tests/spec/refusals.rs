@@ -88,12 +88,12 @@ fn clusters() {
         ..eds("a")
     };
     assert_eq!(refused(&timeout), "connect_timeout: -1s 0ns is not a duration");
-    let path = core::config_source::ConfigSourceSpecifier::Path("/etc/eds.yaml".to_owned());
+    let path = core::config_source::ConfigSourceSpecifier::Path("/nowhere/eds.yaml".to_owned());
     let source = core::ConfigSource { config_source_specifier: Some(path), ..Default::default() };
     let config = cluster::cluster::EdsClusterConfig { eds_config: Some(source), service_name: String::new() };
     assert_eq!(
         refused(&Cluster { eds_cluster_config: Some(config), ..eds("a") }),
-        "eds_cluster_config.eds_config: Path(\"/etc/eds.yaml\") is not supported"
+        "eds_cluster_config.eds_config.path: \"/nowhere/eds.yaml\" cannot be read: No such file or directory (os error 2)"
     );
     let unknown = Any { type_url: "type.googleapis.com/x.y.Z".to_owned(), value: Vec::new() };
     let options =

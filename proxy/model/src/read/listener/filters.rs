@@ -34,9 +34,18 @@ pub(super) fn filters<'c, C: Iterator<Item = &'c FilterChain>>(
             || !matches.application_protocols.is_empty()
             || matches.transport_protocol.as_deref() == Some("tls")
     };
+    // Envoy adds the inspector for these; without it nobody is told whom a client asks for.
+    let names = |chain: &FilterChain| {
+        let matches = &chain.matches;
+        match matches.transport_protocol.as_deref() {
+            None => !matches.server_names.is_empty() || !matches.application_protocols.is_empty(),
+            Some(protocol) => protocol == "tls",
+        }
+    };
     let mut filters = ListenerFilters {
         proxy_protocol: None,
         inspect_tls: chains().any(asks),
+        tells_server_name: chains().any(names),
         timeout: duration(at.field("listener_filters_timeout"), timeout.0)?.unwrap_or(TIMEOUT),
         continue_on_timeout: timeout.1,
     };
@@ -60,6 +69,7 @@ pub(super) fn filters<'c, C: Iterator<Item = &'c FilterChain>>(
         if is::<TlsInspector>(any) {
             inspector(&at, &unpack(&at, any)?)?;
             inspected = true;
+            filters.tells_server_name = true;
         } else if is::<HttpInspector>(any) {
             // What it finds only chains without TLS could ask for, by protocol.
             let asks = |chain: &FilterChain| {
