@@ -1,5 +1,9 @@
-//! OpenTelemetry's messages for traces (OTLP 1.x), as far as spans of a proxy need them. Written by hand, after
-//! `opentelemetry/proto/trace/v1/trace.proto` and `collector/trace/v1/trace_service.proto`.
+//! OpenTelemetry's messages (OTLP 1.x), as far as a proxy's spans and metrics need them. Written by hand, after
+//! `opentelemetry/proto/{trace,metrics}/v1` and `collector/{trace,metrics}/v1`.
+
+mod metrics;
+
+pub use metrics::*;
 
 use prost::Message;
 
@@ -73,7 +77,7 @@ pub struct Span {
     /// What is done.
     #[prost(string, tag = "5")]
     pub name: String,
-    /// [`SERVER`] or [`CLIENT`].
+    /// [`INTERNAL`], [`SERVER`] or [`CLIENT`].
     #[prost(int32, tag = "6")]
     pub kind: i32,
     /// Nanoseconds since the Unix epoch.
@@ -96,6 +100,8 @@ pub struct Span {
     pub flags: u32,
 }
 
+/// `SPAN_KIND_INTERNAL`.
+pub const INTERNAL: i32 = 1;
 /// `SPAN_KIND_SERVER`.
 pub const SERVER: i32 = 2;
 /// `SPAN_KIND_CLIENT`.
@@ -115,6 +121,9 @@ pub struct Event {
 /// How a span ended.
 #[derive(Clone, PartialEq, Message)]
 pub struct Status {
+    /// What went wrong.
+    #[prost(string, tag = "2")]
+    pub message: String,
     /// [`ERROR`].
     #[prost(int32, tag = "3")]
     pub code: i32,
@@ -137,14 +146,25 @@ pub struct KeyValue {
 impl KeyValue {
     /// A text.
     pub fn text(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { key: key.into(), value: Some(AnyValue { string_value: Some(value.into()) }) }
+        Self {
+            key: key.into(),
+            value: Some(AnyValue { string_value: Some(value.into()), ..AnyValue::default() }),
+        }
+    }
+
+    /// A number.
+    pub fn int(key: impl Into<String>, value: i64) -> Self {
+        Self { key: key.into(), value: Some(AnyValue { int_value: Some(value), ..AnyValue::default() }) }
     }
 }
 
-/// A value. All of ours are texts, as Envoy's are.
+/// A value: one of these. Envoy's are all texts.
 #[derive(Clone, PartialEq, Message)]
 pub struct AnyValue {
     /// The text.
     #[prost(string, optional, tag = "1")]
     pub string_value: Option<String>,
+    /// The number.
+    #[prost(int64, optional, tag = "3")]
+    pub int_value: Option<i64>,
 }

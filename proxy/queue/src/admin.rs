@@ -54,6 +54,25 @@ pub(crate) async fn metrics<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, 
     }
 }
 
+/// `/debug/pprof/`: the command line is there, as the reference has it; profiles are those of Go's runtime, which is not here.
+pub(crate) async fn profiles<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C) -> After {
+    match path(x) {
+        b"/debug/pprof/cmdline" => {
+            let words: Vec<String> =
+                std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            let line = words.join("\0");
+            reply(sidecar, x, client, 200, line.as_bytes(), Kind::Sniffed).await
+        }
+        known if known.starts_with(b"/debug/pprof/") => {
+            reply(sidecar, x, client, 501, NO_PROFILES, Kind::Error).await
+        }
+        _ => reply(sidecar, x, client, 404, b"404 page not found\n", Kind::Error).await,
+    }
+}
+
+const NO_PROFILES: &[u8] =
+    b"this queue-proxy is not written in Go and has no profiles of its runtime; perf(1) and /proc know it\n";
+
 fn path(x: &Exchange) -> &[u8] {
     let path = x.req.path();
     path.split(|b| *b == b'?').next().unwrap_or_default()

@@ -2,6 +2,8 @@
 
 mod invalid;
 mod observability;
+mod otel;
+mod prometheus;
 mod tls;
 mod words;
 
@@ -12,6 +14,9 @@ use std::time::Duration;
 use forebay_net::tls::Params;
 pub use invalid::Invalid;
 pub use observability::Observability;
+pub(crate) use otel::Sampler;
+pub use otel::{MetricsExport, Target, TracesExport};
+pub use prometheus::Prometheus;
 
 use crate::readiness::{self, Probe};
 use words::Words;
@@ -36,7 +41,15 @@ pub struct Config {
     /// How the process logs.
     pub logging: Logging,
     /// Where Prometheus asks, if it does.
-    pub metrics: Option<SocketAddr>,
+    pub prometheus: Option<Prometheus>,
+    /// Metrics over OTLP, if they are told so.
+    pub metrics: Option<MetricsExport>,
+    /// Spans over OTLP, if they are told.
+    pub traces: Option<TracesExport>,
+    /// The authorities that a collector behind TLS is believed by, as a file; none is the system's.
+    pub collector_authorities: Option<PathBuf>,
+    /// Where profiles are asked for, if they may be.
+    pub profiling: Option<SocketAddr>,
     /// The pod's name as metrics have it.
     pub pod_name: String,
     /// The service's name as metrics have it, where it is not Knative's.
@@ -105,8 +118,8 @@ pub struct Logging {
 /// The ports that Knative's controller and autoscaler have in their code.
 const ADMIN: u16 = 8022;
 const STATS: u16 = 9090;
-/// serving: `UserQueueMetricsPort`.
-const METRICS: u16 = 9091;
+/// knative.dev/pkg: `observability/runtime/pprof.go`.
+const PROFILING: u16 = 8008;
 
 /// serving: `pkg/queue/constants.go`, `CertDirectory`.
 const CERTIFICATES: &str = "/var/lib/knative/certs";
@@ -153,13 +166,18 @@ impl Config {
         };
         let address = env.address("FOREBAY_QUEUE_ADDRESS", Ipv6Addr::UNSPECIFIED.into())?;
         let observability = Observability::read(&env.optional("OBSERVABILITY_CONFIG"))?;
-        let metrics = match observability.request_metrics.protocol.as_str() {
-            "prometheus" => {
-                let port = env.optional_port("METRICS_PROMETHEUS_PORT", METRICS)?;
-                Some(SocketAddr::new(env.address("METRICS_PROMETHEUS_HOST", address)?, port))
-            }
+        let request_metrics = &observability.request_metrics;
+        let prometheus = match request_metrics.protocol.as_str() {
+            "prometheus" => Some(prometheus::read(&env, address, &request_metrics.endpoint)?),
             _ => None,
         };
+        let metrics = otel::metrics(&env, request_metrics).map_err(Invalid::Telemetry)?;
+        let traces = otel::traces(&env, &observability.tracing).map_err(Invalid::Telemetry)?;
+        let profiling = match observability.profiles() {
+            true => Some(SocketAddr::new(address, env.optional_port("PROFILING_PORT", PROFILING)?)),
+            false => None,
+        };
+        let authorities = [env.optional("OTEL_EXPORTER_OTLP_CERTIFICATE"), env.optional("SSL_CERT_FILE")];
         let pod_name = [env.optional("POD_NAME"), env.optional("HOSTNAME")];
         let seconds = |n: i64| Duration::from_secs(u64::try_from(n).unwrap_or_default());
         let optional = |n: i64| (n > 0).then(|| seconds(n));
@@ -184,16 +202,29 @@ impl Config {
                 .map_err(|why| Invalid::Json { name: "SERVING_READINESS_PROBE", why })?,
             detects_http2,
             logging,
+            prometheus,
             metrics,
+            traces,
+            collector_authorities: authorities.into_iter().find(|path| !path.is_empty()).map(PathBuf::from),
+            profiling,
             pod_name: pod_name.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
             service_name: env.optional("OTEL_SERVICE_NAME"),
             observability,
             certificates: env.path("FOREBAY_QUEUE_CERTIFICATES", CERTIFICATES),
             certificates_every: CERTIFICATES_EVERY,
-            tls: tls::read(&env),
+            tls: tls::read(&env, "QUEUE_PROXY"),
             quiet: env.duration("FOREBAY_QUEUE_QUIET", QUIET)?,
             patience: PATIENCE,
         })
+    }
+}
+
+impl Config {
+    /// The service's name as metrics and traces have it.
+    pub(crate) fn telemetry_name(&self) -> &str {
+        let id = &self.identity;
+        let named = [&self.service_name, &id.service, &id.configuration, &id.revision, &self.pod_name];
+        named.into_iter().find(|name| !name.is_empty()).map_or("", String::as_str)
     }
 }
 

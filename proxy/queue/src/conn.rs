@@ -33,6 +33,8 @@ pub(crate) enum Door {
     Stats,
     /// `/metrics` for Prometheus.
     Metrics,
+    /// `/debug/pprof/`.
+    Profiles,
 }
 
 /// The other end.
@@ -47,15 +49,20 @@ pub(crate) async fn serve(sidecar: &Rc<Sidecar>, door: Door, accepted: Accepted)
     let Accepted { stream, peer, slot: _slot } = accepted;
     let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let stream = match door {
-        Door::Tls => secure::shake(sidecar, stream).await,
-        Door::Main | Door::Admin | Door::Stats | Door::Metrics => Some(Stream::Plain(stream)),
+        Door::Tls => secure::shake(sidecar, stream, sidecar.certificate.as_ref().map(|own| own.tls())).await,
+        Door::Metrics if sidecar.metrics_tls.is_some() => {
+            secure::shake(sidecar, stream, sidecar.metrics_tls.clone()).await
+        }
+        Door::Main | Door::Admin | Door::Stats | Door::Metrics | Door::Profiles => {
+            Some(Stream::Plain(stream))
+        }
     };
     let Some(mut stream) = stream else { return };
     let secure = stream.tls().map(|tls| Rc::new(secure::about(tls)));
     let peer = Peer { from: From { remote, secure }, text: remote.ip().to_string().into() };
     let http2 = match door {
         Door::Main | Door::Tls => speaks_http2(sidecar, &mut stream).await,
-        Door::Admin | Door::Stats | Door::Metrics => Some(false),
+        Door::Admin | Door::Stats | Door::Metrics | Door::Profiles => Some(false),
     };
     match http2 {
         Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
@@ -118,5 +125,6 @@ async fn answer<C: Client>(
         Door::Admin => admin::drain(sidecar, x, client).await,
         Door::Stats => admin::stats(sidecar, x, client).await,
         Door::Metrics => admin::metrics(sidecar, x, client).await,
+        Door::Profiles => admin::profiles(sidecar, x, client).await,
     }
 }

@@ -26,6 +26,7 @@ use crate::life;
 use crate::metrics::{Forwarded, Labels};
 use crate::request_log::Outcome;
 use crate::sidecar::Sidecar;
+use crate::trace::Traced;
 
 use broken::Broken;
 pub(crate) use clocks::Clocks;
@@ -70,6 +71,8 @@ pub(crate) struct Exchange {
     came: u64,
     /// What metrics keep of it, where there are metrics.
     labels: Option<Box<Labels>>,
+    /// Its spans, where there are traces.
+    trace: Option<Box<Traced>>,
 }
 
 /// Why a request did not get its response from the app.
@@ -98,7 +101,17 @@ impl Fault {
     }
 }
 
-/// Serves one request whose head is in `x.req`, and logs it where that is asked for.
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::App(broken) => broken.fmt(f),
+            Fault::BadBody => f.write_str("invalid byte in chunk length"),
+            Fault::Late | Fault::Gone | Fault::QueueFull => f.write_str("context canceled"),
+        }
+    }
+}
+
+/// Serves one request whose head is in `x.req`, and tells of it where that is asked for.
 pub(crate) async fn run<C: Client>(
     sidecar: &Rc<Sidecar>,
     peer: &Peer,
@@ -109,14 +122,14 @@ pub(crate) async fn run<C: Client>(
     let now = sidecar.clock.tick();
     // What Go's recorder says of an answer that nobody wrote.
     (x.status, x.sent, x.came) = (200, 0, 0);
-    if sidecar.metrics.is_some() {
-        return Box::pin(measured(sidecar, peer, x, clocks, client, now)).await;
+    if sidecar.is_watched {
+        return Box::pin(watched(sidecar, peer, x, clocks, client, now)).await;
     }
-    logged(sidecar, peer, x, clocks, client, now).await
+    serve(sidecar, peer, x, clocks, client, now).await
 }
 
-/// Serves a request and counts it.
-async fn measured<C: Client>(
+/// Serves a request and tells metrics, traces and the request log of it, those that there are.
+async fn watched<C: Client>(
     sidecar: &Rc<Sidecar>,
     peer: &Peer,
     x: &mut Exchange,
@@ -124,29 +137,23 @@ async fn measured<C: Client>(
     client: &mut C,
     now: Micros,
 ) -> After {
-    let metrics = sidecar.metrics.as_ref().filter(|_| !is_probe(&x.req));
+    let probe = is_probe(&x.req);
+    let metrics = sidecar.metrics.as_ref().filter(|_| !probe);
     x.labels = metrics.map(|metrics| metrics.began(&x.req, peer.from.secure.is_some(), true, now.0));
-    let after = logged(sidecar, peer, x, clocks, client, now).await;
-    if let (Some(metrics), Some(labels)) = (metrics, x.labels.take()) {
-        metrics.served(&labels, x.status, sidecar.clock.tick().0, x.came, x.sent);
-    }
-    after
-}
-
-async fn logged<C: Client>(
-    sidecar: &Rc<Sidecar>,
-    peer: &Peer,
-    x: &mut Exchange,
-    clocks: &mut Clocks,
-    client: &mut C,
-    now: Micros,
-) -> After {
-    let Some(log) = &sidecar.log else { return serve(sidecar, peer, x, clocks, client, now).await };
-    let kept = log.keep(&x.req, x.asked.framing, !x.asked.keep_alive);
+    let tracer = sidecar.tracer.as_deref().filter(|_| !probe);
+    x.trace = tracer.map(|tracer| Traced::new(tracer, &x.req, peer, sidecar.clock.unix_micros(now)));
+    let log = sidecar.log.as_ref();
+    let kept = log.and_then(|log| log.keep(&x.req, x.asked.framing, !x.asked.keep_alive));
     let after = serve(sidecar, peer, x, clocks, client, now).await;
-    if let Some(kept) = kept {
-        let latency = sidecar.clock.tick().since(now);
-        log.log(&kept, &peer.from, Outcome { status: x.status, size: x.sent, latency });
+    let end = sidecar.clock.tick();
+    if let (Some(log), Some(kept)) = (log, kept) {
+        log.log(&kept, &peer.from, Outcome { status: x.status, size: x.sent, latency: end.since(now) });
+    }
+    if let (Some(tracer), Some(trace)) = (tracer, x.trace.take()) {
+        trace.end(tracer, x.status, x.came, x.sent, sidecar.clock.unix_micros(end));
+    }
+    if let (Some(metrics), Some(labels)) = (metrics, x.labels.take()) {
+        metrics.served(&labels, x.status, end.0, x.came, x.sent);
     }
     after
 }
@@ -174,8 +181,14 @@ async fn serve<C: Client>(
     if !probe {
         headers::host(&mut x.req);
     }
+    if let (false, Some(tracer), Some(trace)) = (probe, &sidecar.tracer, &mut x.trace) {
+        trace.proxying(tracer, sidecar.gate.is_some(), sidecar.unix_micros());
+    }
     let permit = if probe { Ok(None) } else { breaker::enter(sidecar, x, clocks, client).await };
     let entered = sidecar.clock.now();
+    if let Some(trace) = &mut x.trace {
+        trace.waited(sidecar.unix_micros());
+    }
     if let Some(metrics) = sidecar.metrics.as_ref().filter(|_| permit.is_ok()) {
         metrics.entered(sidecar.depth());
     }
@@ -183,6 +196,9 @@ async fn serve<C: Client>(
     let answered = match permit {
         Ok(permit) => {
             headers::outgoing(x, peer, sidecar.config.app);
+            if let (Some(tracer), Some(trace)) = (&sidecar.tracer, &mut x.trace) {
+                trace.forwarding(tracer, &mut x.req, sidecar.unix_micros());
+            }
             let answered = forward::until_answered(sidecar, x, clocks, client).await;
             if let (Some(metrics), Some(labels)) = (&sidecar.metrics, &x.labels) {
                 let outcome = match &answered {
@@ -191,6 +207,12 @@ async fn serve<C: Client>(
                 };
                 let took = sidecar.clock.tick().since(entered);
                 metrics.forwarded(labels, &outcome, took, answered.as_ref().map_or(0, Answered::uploaded));
+            }
+            if let Some(trace) = &mut x.trace {
+                let status = x.res.status;
+                let outcome =
+                    answered.as_ref().map(|_| status).map_err(|fault| (fault.kind(), fault.to_string()));
+                trace.answered(outcome, sidecar.unix_micros());
             }
             answered.map(|answered| (answered, permit))
         }
@@ -209,6 +231,9 @@ async fn serve<C: Client>(
         }
         Err(fault) => Box::pin(fail(sidecar, x, client, fault)).await,
     };
+    if let Some(trace) = &mut x.trace {
+        trace.forwarded(sidecar.unix_micros());
+    }
     if let (true, Some(metrics), Some(labels)) = (invoked, &sidecar.metrics, &x.labels) {
         metrics.invoked(labels, x.status, sidecar.clock.tick().since(entered));
     }

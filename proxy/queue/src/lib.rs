@@ -12,13 +12,18 @@ mod exchange;
 mod life;
 mod load;
 mod metrics;
+mod otlp;
 mod readiness;
 mod request_log;
 mod server;
 mod sidecar;
 mod template;
+mod trace;
 
 pub use certificate::Unusable;
-pub use config::{Config, Identity, Invalid, Logging, Observability, Ports, Timeouts};
+pub use config::{
+    Config, Identity, Invalid, Logging, MetricsExport, Observability, Ports, Prometheus, Target, Timeouts,
+    TracesExport,
+};
 pub use readiness::{Handler, Probe};
 pub use server::{Addresses, QueueProxy, StartError};

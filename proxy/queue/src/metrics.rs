@@ -1,7 +1,8 @@
-//! What Prometheus is told of requests: the instruments of Knative's queue-proxy by today's names and by those of before its move to
+//! What is counted of requests, for Prometheus and for OTLP: the instruments of Knative's queue-proxy by today's names and by those of before its move to
 //! OpenTelemetry. Owns counts and labels; knows no connections. Nothing of it runs where nobody asked for it.
 
 mod histogram;
+mod otlp;
 mod text;
 
 use std::cell::{Cell, RefCell};
@@ -115,9 +116,7 @@ impl Metrics {
     pub(crate) fn new(config: &Config) -> Self {
         let id = &config.identity;
         let pod = escaped(&config.pod_name);
-        let named = [&config.service_name, &id.service, &id.configuration, &id.revision, &config.pod_name];
-        let service =
-            named.into_iter().find(|name| !name.is_empty()).map(|name| escaped(name)).unwrap_or_default();
+        let service = escaped(config.telemetry_name());
         let [namespace, own, configuration, revision] =
             [&id.namespace, &id.service, &id.configuration, &id.revision].map(|text| escaped(text));
         Self {
@@ -244,7 +243,7 @@ impl Metrics {
 }
 
 /// serving: `pkg/queue/routetag_handler.go`.
-fn tag(req: &Head) -> String {
+pub(crate) fn tag(req: &Head) -> String {
     let said = |name| req.get(name).map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default();
     let (tag, default) = (said(b"knative-serving-tag"), said(b"knative-serving-default-route"));
     match (tag.is_empty(), default.as_str()) {
@@ -256,13 +255,13 @@ fn tag(req: &Head) -> String {
 }
 
 /// Methods that nobody knows are one, or clients could make up as many as they like.
-fn method(method: &[u8]) -> &'static str {
+pub(crate) fn method(method: &[u8]) -> &'static str {
     const KNOWN: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
     KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("_OTHER")
 }
 
 /// Host and port of an authority.
-fn split(authority: &str) -> (&str, Option<u16>) {
+pub(crate) fn split(authority: &str) -> (&str, Option<u16>) {
     let end = authority.rfind(']').map_or(0, |at| at + 1);
     let rest = authority.get(end..).unwrap_or_default();
     match rest.rsplit_once(':') {

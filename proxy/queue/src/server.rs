@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use forebay_net::tls::ServerTls;
 use forebay_net::{Acceptor, BindError, Bound, Drain, Limit, Options, Phase};
 use thiserror::Error;
 use tracing::info;
@@ -11,7 +12,7 @@ use tracing::info;
 use crate::certificate::{Certificate, Unusable};
 use crate::config::Config;
 use crate::conn::{self, Door};
-use crate::sidecar::Sidecar;
+use crate::sidecar::{Secrets, Sidecar};
 
 /// Why it does not run.
 #[derive(Debug, Error)]
@@ -30,6 +31,9 @@ pub enum StartError {
     /// There is a certificate, and what the environment says of TLS cannot be obeyed.
     #[error("Failed to read TLS configuration from environment: {0}")]
     Tls(String),
+    /// Prometheus' certificate cannot be used.
+    #[error("METRICS_PROMETHEUS_TLS_CERT and METRICS_PROMETHEUS_TLS_KEY: {0}")]
+    Metrics(String),
     /// The runtime does not take a socket.
     #[error("{server} server failed to serve: {error}")]
     Socket {
@@ -49,6 +53,7 @@ pub struct Addresses {
     pub admin: SocketAddr,
     pub stats: SocketAddr,
     pub metrics: Option<SocketAddr>,
+    pub profiling: Option<SocketAddr>,
 }
 
 /// A queue-proxy that runs on this thread's [`LocalSet`](tokio::task::LocalSet).
@@ -71,7 +76,12 @@ impl QueueProxy {
         let main = bind("main", ports.address, ports.main)?;
         let admin = bind("admin", ports.address, ports.admin)?;
         let stats = bind("metrics", ports.address, ports.stats)?;
-        let metrics = config.metrics.map(|at| bind("user metrics", at.ip(), at.port())).transpose()?;
+        let at = config.prometheus.as_ref().map(|prometheus| prometheus.at);
+        let metrics = at.map(|at| bind("user metrics", at.ip(), at.port())).transpose()?;
+        let profiling = config.profiling.map(|at| bind("profile", at.ip(), at.port())).transpose()?;
+        let metrics_tls = config.prometheus.as_ref().and_then(|prometheus| prometheus.tls.as_deref());
+        let metrics_tls = metrics_tls.map(ServerTls::new).transpose();
+        let metrics_tls = metrics_tls.map_err(|why| StartError::Metrics(why.to_string()))?.map(Rc::new);
         let certificate = certificate(&config)?;
         let tls = certificate.as_ref().map(|_| bind("main tls", ports.address, ports.tls)).transpose()?;
         let addresses = Addresses {
@@ -80,25 +90,29 @@ impl QueueProxy {
             admin: admin.local(),
             stats: stats.local(),
             metrics: metrics.as_ref().map(Acceptor::local),
+            profiling: profiling.as_ref().map(Acceptor::local),
         };
-        for what in config.observability.undone() {
-            tracing::warn!("OBSERVABILITY_CONFIG: {what}: not supported yet; requests are served without it");
+        if profiling.is_some() {
+            tracing::warn!(
+                "Runtime profiling enabled: this program has no profiles of Go's; its port says so"
+            );
         }
         let drain = Drain::new();
         let every = config.certificates_every;
         if let Some(certificate) = certificate.clone() {
             tokio::task::spawn_local(async move { certificate.watch(every).await });
         }
-        let sidecar = Sidecar::new(config, certificate, &drain);
+        let sidecar = Sidecar::new(config, Secrets { certificate, metrics: metrics_tls }, &drain);
         sidecar.start();
         if let Some(tls) = tls {
             info!("Starting tls server main {}", tls.local());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), Door::Tls, tls));
         }
         let metrics = metrics.map(|metrics| ("user metrics", Door::Metrics, metrics));
+        let profiling = profiling.map(|profiling| ("profile", Door::Profiles, profiling));
         let servers =
             [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)];
-        for (name, door, acceptor) in servers.into_iter().chain(metrics) {
+        for (name, door, acceptor) in servers.into_iter().chain(metrics).chain(profiling) {
             info!("Starting http server {name} {}", acceptor.local());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), door, acceptor));
         }
@@ -144,9 +158,15 @@ impl QueueProxy {
         if let Some(log) = &sidecar.log {
             log.flush();
         }
+        if tokio::time::timeout(TELLING, sidecar.tell_the_rest()).await.is_err() {
+            tracing::error!("Error flushing metrics and traces: not done after {TELLING:?}");
+        }
         info!("Shutdown complete, exiting...");
     }
 }
+
+/// How long the last metrics and spans may take.
+const TELLING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How long connections may take to close after their last answer.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);

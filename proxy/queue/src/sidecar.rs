@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use forebay_balance::{Bounds, Capacity, Gate};
 use forebay_http::Pool;
-use forebay_net::{Clock, DateLine, Drain, Stream, Timer, WorkerDrain};
+use forebay_net::tls::ServerTls;
+use forebay_net::{Clock, DateLine, Drain, Micros, Stream, Timer, WorkerDrain};
+use forebay_proto::otlp::EXPORT_METRICS_PATH;
 use forebay_upstream::{Keep, Owner, Pools, Why};
 use tokio::time::MissedTickBehavior;
 
@@ -17,8 +19,10 @@ use crate::exchange::Exchange;
 use crate::life::{InFlight, Quiet};
 use crate::load::Load;
 use crate::metrics::Metrics;
+use crate::otlp::{Collector, resource};
 use crate::readiness::Readiness;
 use crate::request_log::RequestLog;
+use crate::trace::Tracer;
 
 /// The app, to the pools.
 pub(crate) const APP: u64 = 0;
@@ -45,13 +49,25 @@ pub(crate) struct Sidecar {
     pub(crate) load: Load,
     pub(crate) ready: Rc<Readiness>,
     pub(crate) certificate: Option<Rc<Certificate>>,
+    /// What Prometheus asks through.
+    pub(crate) metrics_tls: Option<Rc<ServerTls>>,
     pub(crate) log: Option<Rc<RequestLog>>,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) tracer: Option<Rc<Tracer>>,
+    /// Whether there is a log, a trace or a count of requests.
+    pub(crate) is_watched: bool,
+    collector: Option<Collector>,
     pub(crate) quiet: Rc<Quiet>,
     pub(crate) drain: WorkerDrain,
     pub(crate) in_flight: Rc<InFlight>,
     #[expect(clippy::vec_box, reason = "a pooled exchange moves as a pointer")]
     spare: RefCell<Vec<Box<Exchange>>>,
+}
+
+/// What TLS is spoken with, on the ports where it is.
+pub(crate) struct Secrets {
+    pub(crate) certificate: Option<Rc<Certificate>>,
+    pub(crate) metrics: Option<Rc<ServerTls>>,
 }
 
 /// A connection to the app. Nobody counts those.
@@ -66,7 +82,7 @@ impl Owner for Wire {
 }
 
 impl Sidecar {
-    pub(crate) fn new(config: Config, certificate: Option<Rc<Certificate>>, drain: &Drain) -> Rc<Self> {
+    pub(crate) fn new(config: Config, secrets: Secrets, drain: &Drain) -> Rc<Self> {
         let clock = Clock::new();
         let buffers = Pool::new();
         let gate = (config.concurrency > 0).then(|| {
@@ -75,16 +91,25 @@ impl Sidecar {
             gate.set_capacity(Capacity::Slots(config.concurrency));
             gate
         });
+        let log = RequestLog::new(&config).map(Rc::new);
+        let counts = config.prometheus.is_some() || config.metrics.is_some();
+        let metrics = counts.then(|| Metrics::new(&config));
+        let tracer = config.traces.as_ref().map(|export| Rc::new(Tracer::new(export, &config)));
+        let collector = config.metrics.as_ref();
         Rc::new(Self {
+            is_watched: log.is_some() || metrics.is_some() || tracer.is_some(),
+            collector: collector.map(|to| Collector::new(&to.target, EXPORT_METRICS_PATH, &config)),
+            tracer,
             timer: Timer::new(clock.clone()),
             date: DateLine::default(),
             pools: Pools::new(buffers.clone()),
             gate,
             load: Load::new(&config.identity.pod, clock.now().0),
             ready: Readiness::new(&config.probes, config.detects_http2, &buffers),
-            certificate,
-            log: RequestLog::new(&config).map(Rc::new),
-            metrics: config.metrics.map(|_| Metrics::new(&config)),
+            certificate: secrets.certificate,
+            metrics_tls: secrets.metrics,
+            log,
+            metrics,
             quiet: Quiet::new(config.quiet, clock.clone()),
             drain: drain.worker(),
             in_flight: Rc::default(),
@@ -101,6 +126,41 @@ impl Sidecar {
         tokio::task::spawn_local(async move { timer.run().await });
         tokio::task::spawn_local(async move { drain.follow().await });
         tokio::task::spawn_local(async move { this.seconds().await });
+        if let Some(tracer) = self.tracer.clone() {
+            tokio::task::spawn_local(tracer.run());
+        }
+        if let Some(every) = self.config.metrics.as_ref().map(|metrics| metrics.every) {
+            let this = self.clone();
+            tokio::task::spawn_local(async move {
+                loop {
+                    tokio::time::sleep(every).await;
+                    this.export().await;
+                }
+            });
+        }
+    }
+
+    /// Sends what has been counted, where somebody takes it.
+    async fn export(&self) {
+        let (Some(metrics), Some(collector)) = (&self.metrics, &self.collector) else { return };
+        let since = self.clock.unix_micros(Micros(0)) * 1000;
+        let message = metrics.message(resource(&self.config), since, self.unix_micros() * 1000);
+        if let Err(why) = collector.send(message).await {
+            tracing::error!("metrics export: {why}");
+        }
+    }
+
+    /// Sends what has not been sent yet: the last thing that is done.
+    pub(crate) async fn tell_the_rest(&self) {
+        self.export().await;
+        if let Some(tracer) = &self.tracer {
+            tracer.flush().await;
+        }
+    }
+
+    /// Now, in microseconds since the Unix epoch.
+    pub(crate) fn unix_micros(&self) -> u64 {
+        self.clock.unix_micros(self.clock.tick())
     }
 
     async fn seconds(&self) {

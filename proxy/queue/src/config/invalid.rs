@@ -58,6 +58,12 @@ pub enum Invalid {
         /// What it says.
         value: i64,
     },
+    /// Telemetry that cannot be told as it should be.
+    #[error("OBSERVABILITY_CONFIG: {0}")]
+    Telemetry(String),
+    /// Prometheus cannot be served as it should be.
+    #[error("{0}")]
+    Prometheus(String),
     /// It is no JSON of the kind that is expected.
     #[error("{name}: {why}")]
     Json {

@@ -17,17 +17,33 @@ pub struct Observability {
     /// Metrics of requests.
     pub request_metrics: Export,
     /// Traces.
-    pub tracing: Export,
+    pub tracing: Tracing,
     /// What the process tells of itself.
     pub runtime: Runtime,
 }
 
 /// How something is told.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Export {
     /// `none`, or empty, is not at all.
     pub protocol: String,
+    /// To whom; of Prometheus where it asks.
+    pub endpoint: String,
+    /// How often, in nanoseconds; 0 is the default.
+    pub export_interval: i64,
+}
+
+/// How spans are told.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Tracing {
+    /// `none`, or empty, is not at all.
+    pub protocol: String,
+    /// To whom.
+    pub endpoint: String,
+    /// Of the traces that begin here, from 0 to 1.
+    pub sampling_rate: f64,
 }
 
 /// What the process tells of itself.
@@ -39,17 +55,9 @@ pub struct Runtime {
 }
 
 impl Observability {
-    /// What is asked for and not done yet.
-    pub(crate) fn undone(&self) -> impl Iterator<Item = &'static str> {
-        let exports = |export: &Export| !matches!(export.protocol.as_str(), "" | "none" | "prometheus");
-        [
-            (exports(&self.request_metrics), "requestMetrics"),
-            (exports(&self.tracing), "tracing"),
-            (self.runtime.profiling.eq_ignore_ascii_case("enabled"), "runtime.profiling"),
-        ]
-        .into_iter()
-        .filter(|(asked, _)| *asked)
-        .map(|(_, what)| what)
+    /// Whether profiles may be asked for.
+    pub(crate) fn profiles(&self) -> bool {
+        self.runtime.profiling.eq_ignore_ascii_case("enabled")
     }
 
     /// Reads the JSON; empty is the defaults.

@@ -1,13 +1,13 @@
-//! What Knative says of TLS to the pod (`QUEUE_PROXY_TLS_*`), in Go's names. Opens nothing.
+//! What Knative says of TLS to the pod (`QUEUE_PROXY_TLS_*`, `METRICS_PROMETHEUS_TLS_*`), in Go's names. Opens nothing.
 
 use forebay_net::tls::{Params, Version};
 
 use super::words::Words;
 
-const MIN: &str = "QUEUE_PROXY_TLS_MIN_VERSION";
-const MAX: &str = "QUEUE_PROXY_TLS_MAX_VERSION";
-const SUITES: &str = "QUEUE_PROXY_TLS_CIPHER_SUITES";
-const CURVES: &str = "QUEUE_PROXY_TLS_CURVE_PREFERENCES";
+const MIN: &str = "MIN_VERSION";
+const MAX: &str = "MAX_VERSION";
+const SUITES: &str = "CIPHER_SUITES";
+const CURVES: &str = "CURVE_PREFERENCES";
 
 /// Go's suites that are safe, and what they are called here; those without a name are not spoken: CBC is not, and the suites of
 /// TLS 1.3 cannot be chosen among, in Go either.
@@ -40,23 +40,25 @@ const KNOWN_CURVES: [(&str, Option<&str>); 8] = [
 ];
 
 /// What sessions may agree upon; the error names the variable, and counts only where there is a certificate.
-pub(super) fn read(env: &Words<'_>) -> Result<Params, String> {
-    let min = version(env, MIN, Version::V13)?;
-    let max = version(env, MAX, Version::V13)?;
+pub(super) fn read(env: &Words<'_>, of: &str) -> Result<Params, String> {
+    let said = |name: &str| {
+        let name = format!("{of}_TLS_{name}");
+        let value = (env.0)(&name).unwrap_or_default();
+        (name, value)
+    };
+    let min = version(said(MIN))?;
+    let max = version(said(MAX))?;
     if min > max {
-        return Err(format!("invalid {MAX}: it is less than the least version"));
+        return Err(format!("invalid {of}_TLS_{MAX}: it is less than the least version"));
     }
-    Ok(Params {
-        min,
-        max,
-        ciphers: list(env, SUITES, "cipher suite", &KNOWN_SUITES)?,
-        groups: list(env, CURVES, "curve", &KNOWN_CURVES)?,
-    })
+    let ciphers = list(said(SUITES), "cipher suite", &KNOWN_SUITES)?;
+    let groups = list(said(CURVES), "curve", &KNOWN_CURVES)?;
+    Ok(Params { min, max, ciphers, groups })
 }
 
-fn version(env: &Words<'_>, name: &'static str, default: Version) -> Result<Version, String> {
-    match env.optional(name).as_str() {
-        "" => Ok(default),
+fn version((name, value): (String, String)) -> Result<Version, String> {
+    match value.as_str() {
+        "" => Ok(Version::V13),
         "1.2" => Ok(Version::V12),
         "1.3" => Ok(Version::V13),
         other => Err(format!(
@@ -66,12 +68,10 @@ fn version(env: &Words<'_>, name: &'static str, default: Version) -> Result<Vers
 }
 
 fn list(
-    env: &Words<'_>,
-    name: &'static str,
+    (name, said): (String, String),
     what: &str,
     known: &[(&str, Option<&'static str>)],
 ) -> Result<Vec<Box<str>>, String> {
-    let said = env.optional(name);
     let mut all = Vec::new();
     let mut unspoken = None;
     for one in said.split(',').map(str::trim).filter(|one| !one.is_empty()) {
@@ -94,7 +94,10 @@ mod tests {
     use super::*;
 
     fn read_with(name: &str, value: &str) -> Result<Params, String> {
-        read(&Words(&|asked| (asked == name).then(|| value.to_owned())))
+        read(
+            &Words(&|asked| (asked == format!("QUEUE_PROXY_TLS_{name}")).then(|| value.to_owned())),
+            "QUEUE_PROXY",
+        )
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use forebay_net::Stream;
-use forebay_net::tls::{Hello, TlsStream};
+use forebay_net::tls::{Hello, ServerTls, TlsStream};
 use rustls::Connection;
 use tokio::net::TcpStream;
 
@@ -19,10 +19,14 @@ const CLEAR: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP reque
 /// How such a client begins: Go looks at these five bytes.
 const METHODS: [&[u8; 5]; 5] = [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
 
-/// Shakes hands; `None` where that came to nothing.
-pub(super) async fn shake(sidecar: &Rc<Sidecar>, stream: TcpStream) -> Option<Stream> {
+/// Shakes hands by `tls`; `None` where that came to nothing.
+pub(super) async fn shake(
+    sidecar: &Rc<Sidecar>,
+    stream: TcpStream,
+    tls: Option<Rc<ServerTls>>,
+) -> Option<Stream> {
     let mut late = sidecar.timer.after(HEAD);
-    let mut shaking = Box::pin(shaken(sidecar, stream));
+    let mut shaking = Box::pin(shaken(stream, tls?));
     poll_fn(|cx| match shaking.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(done),
         Poll::Pending => late.poll_expired(cx).map(|()| None),
@@ -48,8 +52,7 @@ pub(super) fn about(tls: &TlsStream) -> Secure {
     }
 }
 
-async fn shaken(sidecar: &Rc<Sidecar>, stream: TcpStream) -> Option<Stream> {
-    let certificate = sidecar.certificate.as_ref()?;
+async fn shaken(stream: TcpStream, tls: Rc<ServerTls>) -> Option<Stream> {
     let mut first = [0; 5];
     let seen = stream.peek(&mut first).await.ok()?;
     if seen == first.len() && METHODS.contains(&&first) {
@@ -59,7 +62,7 @@ async fn shaken(sidecar: &Rc<Sidecar>, stream: TcpStream) -> Option<Stream> {
         return None;
     }
     // Whoever offers no protocol of ours is refused by the session itself, as by Go's.
-    let session = certificate.tls().session(&Hello::default()).ok()?;
+    let session = tls.session(&Hello::default()).ok()?;
     let mut tls = TlsStream::new(stream, session.into(), Vec::new());
     match tls.handshake().await {
         Ok(()) => Some(Stream::Tls(Box::new(tls))),

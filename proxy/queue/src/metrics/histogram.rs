@@ -1,16 +1,19 @@
 //! A histogram with bounds of its own. Knows no labels.
 
-/// Counts below bounds, and their sum.
+/// Counts below bounds, their sum and their ends.
 pub(super) struct Histogram {
     pub(super) bounds: &'static [f64],
     /// One for each bound and one for what is above them all.
     counts: Box<[u64]>,
     pub(super) sum: f64,
+    least: f64,
+    most: f64,
 }
 
 impl Histogram {
     pub(super) fn new(bounds: &'static [f64]) -> Self {
-        Self { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0 }
+        let counts = vec![0; bounds.len() + 1].into();
+        Self { bounds, counts, sum: 0.0, least: f64::INFINITY, most: f64::NEG_INFINITY }
     }
 
     /// Counts one; a value on a bound is not above it.
@@ -20,10 +23,27 @@ impl Histogram {
             *count += 1;
         }
         self.sum += value;
+        self.least = self.least.min(value);
+        self.most = self.most.max(value);
     }
 
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// How many in each bucket.
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The least value, if there was any.
+    pub(super) fn least(&self) -> Option<f64> {
+        self.least.is_finite().then_some(self.least)
+    }
+
+    /// The most, likewise.
+    pub(super) fn most(&self) -> Option<f64> {
+        self.most.is_finite().then_some(self.most)
     }
 
     /// Bounds with how many do not exceed them.

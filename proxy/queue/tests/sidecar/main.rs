@@ -5,5 +5,6 @@ mod breaker;
 mod drain;
 mod http2;
 mod leaks;
+mod otel;
 mod support;
 mod timeouts;

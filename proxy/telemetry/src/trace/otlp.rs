@@ -60,7 +60,7 @@ fn message(speaker: &Speaker, span: Span) -> pb::Span {
         end_time_unix_nano: span.end * 1000,
         attributes,
         events: span.events.into_iter().map(event).collect(),
-        status: span.failed.then_some(pb::Status { code: pb::ERROR }),
+        status: span.failed.then_some(pb::Status { message: String::new(), code: pb::ERROR }),
         flags: SAMPLED
             | PARENT_IS_KNOWN
             | if span.parent.is_some_and(|parent| parent.remote) { PARENT_IS_REMOTE } else { 0 },
