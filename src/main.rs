@@ -18,10 +18,15 @@ use crate::cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os();
-    let name = words.next().unwrap_or_default();
-    if Path::new(&name).file_name().is_some_and(|name| name == gateway::ENVOY) {
-        return gateway::run(words.map(|word| word.to_string_lossy().into_owned()));
+    let words: Vec<_> = std::env::args_os().collect();
+    let name = words.first().map(Path::new).and_then(Path::file_name);
+    match words.get(1..).unwrap_or_default() {
+        words if name.is_some_and(|name| name == gateway::ENVOY) => {
+            return gateway::run(words.iter().map(|word| word.to_string_lossy().into_owned()));
+        }
+        // Without the tree of commands: it is two MiB of the program's pages, which a sidecar would hold for its life.
+        [word] if word == "queue-proxy" => return queue::run(),
+        _ => {}
     }
     match Cli::parse().command {
         Command::Gateway(words) => gateway::run(words.words),

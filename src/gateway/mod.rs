@@ -5,6 +5,8 @@ mod flags;
 mod log;
 mod shown;
 
+pub(crate) use log::date;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;

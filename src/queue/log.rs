@@ -1,38 +1,38 @@
 //! The process log as zap writes it: JSON lines with the keys of Knative's `config-logging`. Owns the form of a line; knows nothing
 //! of what is said.
 
+//!
+//! A subscriber of its own: who has neither spans nor layers needs no registry of them, nor its memory.
+
 use std::fmt;
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use forebay_queue::{Identity, Logging};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::gateway::date;
 
 /// Starts logging to where the configuration says.
 pub(super) fn start(logging: &Logging, identity: &Identity) {
     let zap: Option<Zap> = serde_json::from_str(&logging.config).ok();
     let zap = zap.unwrap_or_default();
     let level = if logging.level.is_empty() { &zap.level } else { &logging.level };
-    let format = Line {
+    let line = Line {
         keys: zap.encoder_config,
         key: format!("{}/{}", identity.namespace, identity.revision),
         pod: identity.pod.clone(),
+        // Without a configuration zap writes to standard error.
+        to_stdout: zap.output_paths.iter().any(|path| path == "stdout"),
+        most: filter(level),
     };
-    // Without a configuration zap writes to standard error.
-    let writer = match zap.output_paths.iter().any(|path| path == "stdout") {
-        true => BoxMakeWriter::new(std::io::stdout),
-        false => BoxMakeWriter::new(std::io::stderr),
-    };
-    let log = tracing_subscriber::fmt().with_max_level(filter(level)).event_format(format);
     // A second start in one process is a test's; it keeps the first's.
-    let _ = log.with_writer(writer).try_init();
+    let _ = tracing::subscriber::set_global_default(line);
 }
 
 fn filter(level: &str) -> LevelFilter {
@@ -78,19 +78,44 @@ struct Line {
     keys: Keys,
     key: String,
     pod: String,
+    to_stdout: bool,
+    most: LevelFilter,
 }
 
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+impl Subscriber for Line {
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        about.is_event() && *about.level() <= self.most
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.most)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let line = format!("{}\n", self.of(event));
+        // Nobody is left to tell if it is closed.
+        let _ = match self.to_stdout {
+            true => std::io::stdout().lock().write_all(line.as_bytes()),
+            false => std::io::stderr().lock().write_all(line.as_bytes()),
+        };
+    }
+
+    // No span is enabled.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Line {
+    fn of(&self, event: &Event<'_>) -> Value {
         let about = event.metadata();
         let mut said = Said::default();
         event.record(&mut said);
@@ -111,21 +136,22 @@ where
         put("knative.dev/key", json!(self.key));
         put("knative.dev/pod", json!(self.pod));
         line.extend(said.fields);
-        writeln!(writer, "{}", Value::Object(line))
+        Value::Object(line)
     }
 }
 
 impl Keys {
     fn time(&self) -> Value {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let encoder = self.time_encoder.to_ascii_lowercase();
         if !matches!(encoder.as_str(), "iso8601" | "rfc3339" | "rfc3339nano") {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            return json!(now.unwrap_or_default().as_secs_f64());
+            return json!(now.as_secs_f64());
         }
-        let mut text = String::new();
-        let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+        let (year, month, day) = date(now.as_secs() / 86_400);
+        let (second, millis) = (now.as_secs() % 86_400, now.subsec_millis());
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         // Milliseconds, as zap has them.
-        json!(format!("{}Z", text.get(..23).unwrap_or(&text)))
+        json!(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
     }
 }
 

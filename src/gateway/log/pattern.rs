@@ -116,7 +116,7 @@ fn escape(line: &mut String, text: &str) -> std::fmt::Result {
 }
 
 /// Year, month and day of a day since 1970 (Howard Hinnant's `civil_from_days`).
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
