@@ -1,14 +1,17 @@
 """CPU and memory of a request's way through `forebay queue-proxy` and Knative's own, side by side in one run.
 
 Usage: unshare -n sh -c 'ip link set lo up; python3 benches/queue.py FOREBAY QUEUE [ROUNDS]'
-Each round asks both, one after the other, at 32 and 128 connections: over HTTP/1.1 in front of nginx (wrk asks), then over HTTP/2 in
-front of nghttpd (h2load asks). What is printed is the median of the rounds; only the ratios mean something.
+Each round asks both, one after the other, at 32 and 128 connections in front of nginx: over HTTP/1.1 (wrk asks), then over HTTP/2 in
+clear text (h2load asks); before that an app comes again and again while a probe waits for it. What is printed is the median of the
+rounds; only the ratios mean something.
 """
 
+import json
 import os
+import pathlib
+import random
 import re
 import resource
-import shutil
 import signal
 import socket
 import statistics
@@ -17,14 +20,15 @@ import sys
 import tempfile
 import time
 
+TOLD = pathlib.Path(__file__).resolve().parent.parent / "conformance/queue/environment.json"
 ENVIRONMENT = {
-    "SERVING_NAMESPACE": "n", "SERVING_CONFIGURATION": "c", "SERVING_REVISION": "r", "SERVING_POD": "p", "SERVING_POD_IP": "10.0.0.1",
-    "QUEUE_SERVING_PORT": "8012", "QUEUE_SERVING_TLS_PORT": "8112", "USER_PORT": "8080", "CONTAINER_CONCURRENCY": "0",
-    "REVISION_TIMEOUT_SECONDS": "300", "SERVING_LOGGING_CONFIG": "", "SERVING_LOGGING_LEVEL": "", "PATH": os.environ["PATH"],
+    **json.loads(TOLD.read_text()), "PATH": os.environ["PATH"],
     "SERVING_READINESS_PROBE": '{"tcpSocket":{"port":8080,"host":"127.0.0.1"},"successThreshold":1}',
 }
 TICK = os.sysconf("SC_CLK_TCK")
 SECONDS = 5
+# Times that an app comes while a probe waits for it.
+COMINGS = 15
 PROBE = b"GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: kube-probe/1\r\nK-Network-Probe: queue\r\n\r\n"
 
 
@@ -39,18 +43,14 @@ def resident(pid: int) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read())[1]) / 1024
 
 
-def app(directory: str, http2: bool) -> subprocess.Popen | None:
-    """nginx for HTTP/1.1, nghttpd for HTTP/2 in clear text; none where it is not installed."""
-    if http2:
-        open(f"{directory}/index.html", "w").write("Hello, World!")
-        command = ["nghttpd", "--no-tls", "-d", directory, "8080"]
-    else:
-        head = f"worker_processes 1; pid {directory}/pid; error_log {directory}/error; daemon off; events {{ worker_connections 4096; }}"
-        server = 'server { listen 8080; keepalive_requests 1000000; location / { default_type text/plain; return 200 "Hello, World!"; } }'
-        open(f"{directory}/nginx.conf", "w").write(head + " http { access_log off; " + server + " }")
-        command = ["nginx", "-c", f"{directory}/nginx.conf"]
-    if not shutil.which(command[0]):
-        return None
+def app(directory: str, http2: bool) -> subprocess.Popen:
+    """nginx, over HTTP/2 in clear text where that is asked for."""
+    head = f"worker_processes 1; pid {directory}/pid; error_log {directory}/error; daemon off; events {{ worker_connections 4096; }}"
+    listen = "listen 8080 http2;" if http2 else "listen 8080;"
+    answer = 'keepalive_requests 100000000; location / { default_type text/plain; return 200 "Hello, World!"; }'
+    with open(f"{directory}/nginx.conf", "w") as conf:
+        conf.write(f"{head} http {{ access_log off; server {{ {listen} {answer} }} }}")
+    command = ["nginx", "-c", f"{directory}/nginx.conf"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -72,7 +72,7 @@ def load(connections: int, http2: bool) -> tuple[int, float]:
     """Requests, and the 99th percentile in milliseconds."""
     if http2:
         out = subprocess.run(
-            ["h2load", "-t1", f"-c{connections}", "-m1", "-D", str(SECONDS), "http://127.0.0.1:8012/index.html"],
+            ["h2load", "-t1", f"-c{connections}", "-m1", "-D", str(SECONDS), "http://127.0.0.1:8012/"],
             capture_output=True, text=True,
         ).stdout
         return int(re.search(r"(\d+) succeeded", out)[1]), 0.0
@@ -108,23 +108,56 @@ def measure(command: list[str], http2: bool, noted: dict) -> None:
     process.wait()
 
 
+def coming(command: list[str], noted: dict) -> None:
+    """Its own start, and from an app's first listen to the answer of a probe that waited for it."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while time.monotonic() - began < 10:
+        try:
+            socket.create_connection(("127.0.0.1", 8012), 1).close()
+            break
+        except OSError:
+            time.sleep(0.0002)
+    noted.setdefault("exec to its first accept, ms", []).append((time.monotonic() - began) * 1000)
+    took = []
+    for _ in range(COMINGS):
+        with socket.create_connection(("127.0.0.1", 8012), 1) as probe, socket.socket() as app:
+            probe.settimeout(20)
+            probe.sendall(PROBE)
+            # Somewhere between two attempts of whoever asks again and again.
+            time.sleep(0.2 + random.random() * 0.1)
+            app.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            app.bind(("127.0.0.1", 8080))
+            app.listen(64)
+            came = time.monotonic()
+            if b" 200 " in probe.recv(4096):
+                took.append((time.monotonic() - came) * 1000)
+    if len(took) < COMINGS:
+        raise SystemExit(f"{command[0]}: {COMINGS - len(took)} probes of {COMINGS} were not answered by 200")
+    noted.setdefault("an app's listen to the answer of a waiting probe, ms", []).append(statistics.median(took))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
 def main() -> None:
     forebay, queue = sys.argv[1:3]
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     sides = {"forebay": ([forebay, "queue-proxy"], {}), "knative": ([queue], {})}
+    for _ in range(rounds):
+        for command, noted in sides.values():
+            coming(command, noted)
     with tempfile.TemporaryDirectory() as directory:
         for http2 in (False, True):
             behind = app(directory, http2)
             time.sleep(0.5)
             try:
-                for _ in range(rounds if behind else 0):
+                for _ in range(rounds):
                     for command, noted in sides.values():
                         measure(command, http2, noted)
             finally:
-                if behind:
-                    behind.terminate()
-                    behind.wait()
+                behind.terminate()
+                behind.wait()
     print("| | forebay | Knative's | ratio |\n|---|---|---|---|")
     for name in sides["forebay"][1]:
         ours, theirs = (statistics.median(noted[name]) for _, noted in sides.values())

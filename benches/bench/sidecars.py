@@ -1,5 +1,6 @@
 """Queue-proxies: each in a network of its own with its app, as in a pod, since their ports are fixed. Needs root."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -11,20 +12,7 @@ from .peers import FOREBAY, ROOT, Peer, Scene, said
 
 APP = 8080
 # What Knative's controller sets and both understand.
-ENVIRONMENT = {
-    "SERVING_NAMESPACE": "default",
-    "SERVING_SERVICE": "hello",
-    "SERVING_CONFIGURATION": "hello",
-    "SERVING_REVISION": "hello-00001",
-    "SERVING_POD": "hello-00001-deployment-abc",
-    "SERVING_POD_IP": "127.0.0.1",
-    "QUEUE_SERVING_PORT": "8012",
-    "QUEUE_SERVING_TLS_PORT": "8112",
-    "USER_PORT": str(APP),
-    "REVISION_TIMEOUT_SECONDS": "300",
-    "SERVING_LOGGING_CONFIG": "",
-    "SERVING_LOGGING_LEVEL": "",
-}
+ENVIRONMENT = {**json.loads((ROOT / "conformance/queue/environment.json").read_text()), "USER_PORT": str(APP)}
 
 
 class Sidecar(Peer):
