@@ -46,7 +46,7 @@ pub struct ListenerFilters {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Whether the ClientHello is looked at: some chain answers it, or asks what is in it.
     pub inspect_tls: bool,
-    /// Whether logs and filters are told whom a client asks for: the inspector is there, or Envoy would add it.
+    /// Whether logs and filters are told whom a client asks for: the inspector is named, or a chain asks for it.
     pub tells_server_name: bool,
     /// How long a client may take to send all that; zero is for ever.
     pub timeout: Duration,

@@ -44,7 +44,7 @@ pub(crate) fn config_source(
         // The field of before, which can say less.
         Some(Path(path)) => {
             let file = core::PathConfigSource { path: path.clone(), ..Default::default() };
-            in_file(&at.field("path"), &file, name)?
+            in_file(at, &file, name)?
         }
         Some(other) => return Err(at.unsupported(other)),
         None => return Err(at.missing("ads")),

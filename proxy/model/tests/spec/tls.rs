@@ -196,7 +196,7 @@ fn what_is_not_spoken_here_is_refused_by_name() {
         Some(tls::PrivateKeyProvider { provider_name: "cryptomb".to_owned(), ..Default::default() });
     assert_eq!(
         common(|c| c.tls_certificates[0].private_key_provider = provider),
-        "common_tls_context.tls_certificates[0].private_key_provider: \"cryptomb\" is not supported"
+        "common_tls_context.tls_certificates[0].private_key_provider.typed_config: is missing"
     );
     let sds = common(|c| c.tls_certificate_sds_secret_configs = vec![Default::default()]);
     assert!(sds.starts_with("common_tls_context.tls_certificate_sds_secret_configs: "), "{sds}");
@@ -276,4 +276,44 @@ fn listener_filters_have_an_order() {
         World::new().refuse(&with(vec![filter(inspector), filter(proxy)])),
         "listener_filters[1].typed_config: the PROXY protocol behind the TLS inspector is not supported"
     );
+}
+
+#[test]
+fn a_key_that_is_given_to_an_accelerator_is_a_key() {
+    /// As net-kourier has it with `enable-cryptomb`.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct CryptoMb {
+        #[prost(message, optional, tag = "1")]
+        private_key: Option<core::DataSource>,
+        #[prost(message, optional, tag = "2")]
+        poll_delay: Option<forebay_proto::google::protobuf::Duration>,
+    }
+    impl prost::Name for CryptoMb {
+        const NAME: &'static str = "CryptoMbPrivateKeyMethodConfig";
+        const PACKAGE: &'static str = "envoy.extensions.private_key_providers.cryptomb.v3alpha";
+    }
+    let poll_delay = Some(forebay_proto::google::protobuf::Duration { seconds: 0, nanos: 10_000_000 });
+    let provided = |private_key, method: fn(&CryptoMb) -> forebay_proto::Any| {
+        let config =
+            tls::private_key_provider::ConfigType::TypedConfig(method(&CryptoMb { private_key, poll_delay }));
+        Some(tls::PrivateKeyProvider {
+            provider_name: "cryptomb".to_owned(),
+            config_type: Some(config),
+            fallback: false,
+        })
+    };
+    let mut pair = certificate(&["a.test"]);
+    let key = pair.private_key.take();
+    pair.private_key_provider = provided(key.clone(), any);
+    let mut world = World::new();
+    world.accept(&chains(&[(&["a.test"], &context(vec![pair.clone()]))]));
+    world.accept(&routes("all", vec![]));
+    let leaf = world.listeners["l"].chains[0].tls.as_ref().unwrap().certificates().next().unwrap()[0].clone();
+    assert_eq!(leaf.sans[0].value, "a.test");
+    pair.private_key_provider = provided(None, any);
+    let at = "common_tls_context.tls_certificates[0].private_key";
+    assert_eq!(refused(&context(vec![pair.clone()])), format!("{at}: is missing"));
+    pair.private_key_provider = provided(key, |_| any(&TlsInspector::default()));
+    let other = refused(&context(vec![pair]));
+    assert!(other.starts_with(&format!("{at}_provider.typed_config")), "{other}");
 }

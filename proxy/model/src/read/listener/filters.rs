@@ -26,7 +26,8 @@ pub(super) fn filters<'c, C: Iterator<Item = &'c FilterChain>>(
     timeout: (&Option<protobuf::Duration>, bool),
     chains: impl Fn() -> C,
 ) -> Result<ListenerFilters, Invalid> {
-    // As Envoy does, the inspector is there if a chain needs it, whether or not anybody named it.
+    // The ClientHello is looked at if a chain needs it, whether or not anybody named the inspector: Envoy without it never
+    // finds such a chain, which nobody can mean.
     let asks = |chain: &FilterChain| {
         let matches = &chain.matches;
         chain.tls.is_some()
@@ -34,7 +35,7 @@ pub(super) fn filters<'c, C: Iterator<Item = &'c FilterChain>>(
             || !matches.application_protocols.is_empty()
             || matches.transport_protocol.as_deref() == Some("tls")
     };
-    // Envoy adds the inspector for these; without it nobody is told whom a client asks for.
+    // As in Envoy, nobody is told whom a client asks for unless the inspector is named, or a chain is chosen by it.
     let names = |chain: &FilterChain| {
         let matches = &chain.matches;
         match matches.transport_protocol.as_deref() {

@@ -1,12 +1,16 @@
 //! `CommonTlsContext`: what both sides say about certificates, versions, ciphers and protocols.
 
+use std::sync::Arc;
+
 use forebay_net::tls::{Params, Pem, Refused, Version, Why};
+use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::extensions::transport_sockets::tls::v3 as pb;
-use prost::Message;
+use prost::{Message, Name};
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 use super::source::bytes;
+use crate::read::any::unpack;
 use crate::read::at::At;
 use crate::read::fields::fields;
 use crate::read::invalid::{Invalid, Rule};
@@ -59,13 +63,41 @@ fn pair(at: &At<'_>, message: &pb::TlsCertificate) -> Result<Pem, Invalid> {
         harmless: [],
         refused: [pkcs12, watched_directory, password, ocsp_staple, signed_certificate_timestamp, tls_params],
     });
-    if let Some(provider) = private_key_provider {
-        return Err(at.field("private_key_provider").unsupported(&provider.provider_name));
-    }
     let chain = bytes(&at.field("certificate_chain"), certificate_chain)?;
-    let key = bytes(&at.field("private_key"), private_key)?;
+    let key = match private_key_provider {
+        None => bytes(&at.field("private_key"), private_key)?,
+        Some(provider) => provided(&at.field("private_key_provider"), provider)?,
+    };
     let chain = chain.ok_or_else(|| at.missing("certificate_chain"))?;
     Ok(Pem { chain, key: key.ok_or_else(|| at.missing("private_key"))? })
+}
+
+/// CryptoMB, the only provider that is known, computes with several keys at once; what it is given is a key like any other, and
+/// is used as one.
+#[derive(Clone, PartialEq, Message)]
+struct CryptoMb {
+    #[prost(message, optional, tag = "1")]
+    private_key: Option<core::DataSource>,
+}
+
+impl Name for CryptoMb {
+    const NAME: &'static str = "CryptoMbPrivateKeyMethodConfig";
+    const PACKAGE: &'static str = "envoy.extensions.private_key_providers.cryptomb.v3alpha";
+}
+
+/// The key that a provider is given.
+fn provided(at: &At<'_>, provider: &pb::PrivateKeyProvider) -> Result<Option<Arc<[u8]>>, Invalid> {
+    fields!(at, provider => pb::PrivateKeyProvider {
+        read: [config_type],
+        // The type says which it is, and there is nothing to fall back from.
+        harmless: [provider_name, fallback],
+        refused: [],
+    });
+    let Some(pb::private_key_provider::ConfigType::TypedConfig(any)) = config_type else {
+        return Err(at.missing("typed_config"));
+    };
+    let at = at.field("typed_config");
+    bytes(&at.field("private_key"), &unpack::<CryptoMb>(&at, any)?.private_key)
 }
 
 fn params(at: &At<'_>, message: &Option<pb::TlsParameters>, most: Version) -> Result<Params, Invalid> {
