@@ -131,7 +131,12 @@ type Started = (Up, Option<Tie<Wire>>, Option<OnShared>);
 fn start(line: Line, x: &Exchange) -> Result<Started, Fault> {
     match line {
         Line::H1 { mut leg, tie, .. } => {
-            leg.start_request(&x.req, x.asked.framing);
+            // That there is no body is said, as by Go's client, of the methods that mostly have one.
+            let framing = match x.asked.framing {
+                Framing::None if !matches!(x.req.method(), b"POST" | b"PUT" | b"PATCH") => Framing::Unsent,
+                said => said,
+            };
+            leg.start_request(&x.req, framing);
             Ok((Up::H1(leg), Some(tie), None))
         }
         Line::H2(mut send, place) => {
