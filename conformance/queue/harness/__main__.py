@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 
-from . import cases
+from . import cases, http2
 from .app import App
 from .side import USER, Side, steady
 
@@ -34,7 +34,8 @@ def chosen(options) -> list[cases.Case]:
 
 
 async def one(case: cases.Case, side: Side) -> None:
-    app = App(case.app, case.reads_bodies) if case.app else None
+    made = http2.App if case.http2 else App
+    app = made(case.app, case.reads_bodies) if case.app else None
     try:
         if app:
             await app.listen(USER)

@@ -1,6 +1,7 @@
 """The app behind a queue-proxy: one server on the user port that notes what it is asked and answers by a script."""
 
 import asyncio
+import contextlib
 
 from . import http1
 
@@ -44,7 +45,9 @@ class App:
         if self.server:
             self.server.close()
             for wire in list(self.open):
-                wire.reset()
+                # It may be closed, and not yet have heard of that.
+                with contextlib.suppress(OSError):
+                    wire.reset()
 
     async def _serve(self, reader, writer) -> None:
         wire = http1.Wire(reader, writer)

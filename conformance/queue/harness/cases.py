@@ -5,6 +5,7 @@ import pathlib
 from dataclasses import dataclass, field
 from typing import Callable
 
+from . import http2 as h2
 from .app import App, plain
 
 
@@ -17,18 +18,21 @@ class Case:
     app: Callable | None = plain
     reads_bodies: bool = True
     starts: bool = True
+    http2: bool = False
 
 
 ALL: list[Case] = []
 FILE = ""
 
 
-def case(name: str, app=plain, reads_bodies: bool = True, starts: bool = True, **environment):
-    """Registers a coroutine `(side, app)`. Without an `app` nothing listens on the user port; without `starts` the case starts
-    the queue-proxy itself."""
+def case(name: str, app=plain, reads_bodies: bool = True, starts: bool = True, http2: bool = False, **environment):
+    """Registers a coroutine `(side, app)`. Without an `app` nothing listens on the user port, with `http2` it speaks that;
+    without `starts` the case starts the queue-proxy itself."""
+    if http2 and app is plain:
+        app = h2.plain
 
     def register(run):
-        ALL.append(Case(FILE, name, run, environment, app, reads_bodies, starts))
+        ALL.append(Case(FILE, name, run, environment, app, reads_bodies, starts, http2))
         return run
 
     return register

@@ -1,14 +1,10 @@
 """HTTP/1 as bytes, for both ends; what `lockstep` has for it, and messages as they are compared."""
 
-import importlib.util
 import pathlib
+import sys
 
-_spec = importlib.util.spec_from_file_location(
-    "lockstep_http1", pathlib.Path(__file__).resolve().parents[2] / "lockstep/harness/http1.py"
-)
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-Gone, Wire, Head, head, chunks = _module.Gone, _module.Wire, _module.Head, _module.head, _module.chunks
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from lockstep.harness.http1 import Gone, Head, Wire, chunks, head  # noqa: E402, F401
 
 
 def shown(fields) -> dict[str, list[str]]:
