@@ -14,7 +14,7 @@ mod resources;
 use resources::Revision;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn publish(store: &Store, listen: SocketAddr, endpoint: SocketAddr, args: &Args) {
     let mut manager = resources::manager();
