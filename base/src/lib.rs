@@ -1,6 +1,8 @@
-//! Words every floor shares: Go durations, a fast random generator, bytes that are kept as what differs.
+//! Words every floor shares: Go durations, a fast random generator, bytes that are kept as what differs, versions that
+//! are mostly hashes.
 //! Knows nothing of async, protobuf or HTTP.
 
 pub mod alike;
 pub mod duration;
 pub mod rng;
+pub mod version;

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use forebay_base::version::Version;
 use forebay_proto::envoy::config::core::v3::Node;
 
 pub use delta::Delta;
@@ -146,7 +147,7 @@ impl<V: Variant> Client<V> {
         }
         for (name, version) in names {
             if !refused.contains(name.as_str()) && state.wanted.covers(state.kind, &name) {
-                state.held.insert(name.into(), version.into());
+                state.held.insert(name.into(), version.as_str().into());
             }
         }
         for name in &removed {
@@ -202,9 +203,9 @@ impl<V: Variant> Client<V> {
     }
 
     /// The versions held of a type, for dumps and tests.
-    pub fn held(&self, type_url: &str) -> impl Iterator<Item = (&str, &str)> {
+    pub fn held(&self, type_url: &str) -> impl Iterator<Item = (&str, &Version)> {
         let state = self.types.iter().find(|state| state.type_url == type_url);
-        state.into_iter().flat_map(|s| s.held.iter().map(|(name, version)| (&**name, &**version)))
+        state.into_iter().flat_map(|s| s.held.iter().map(|(name, version)| (&**name, version)))
     }
 
     /// How many resources are held, of all types.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use forebay_base::alike::{Examples, Packed};
+use forebay_base::version::Version;
 use forebay_proto::type_url;
 
 /// The five resource types.
@@ -39,21 +40,22 @@ impl Kind {
 /// A resource as it came: kept once, for the dump and for telling whether the next one is the same.
 #[derive(Clone)]
 pub(crate) struct Held {
-    pub(crate) version: Box<str>,
+    pub(crate) version: Version,
     content: Content,
     pub(crate) since: Instant,
 }
 
 #[derive(Clone)]
 enum Content {
-    Whole(Bytes),
+    /// Of listeners and route configurations, which are few: behind a pointer, so that the others need no room for it.
+    Whole(Box<Bytes>),
     Packed(Packed),
 }
 
 impl Held {
     /// Its content may be shared with what was read from it.
     pub(crate) fn whole(version: &str, bytes: Bytes, since: Instant) -> Self {
-        Held { version: version.into(), content: Content::Whole(bytes), since }
+        Held { version: version.into(), content: Content::Whole(Box::new(bytes)), since }
     }
 
     /// One of thousands that are alike: `examples` is of its type.
@@ -64,7 +66,7 @@ impl Held {
     /// As it came.
     pub(crate) fn bytes(&self, examples: &Examples) -> Bytes {
         match &self.content {
-            Content::Whole(bytes) => bytes.clone(),
+            Content::Whole(bytes) => Bytes::clone(bytes),
             Content::Packed(packed) => examples.unpack(packed.example, &packed.bytes).into_owned().into(),
         }
     }
@@ -72,10 +74,10 @@ impl Held {
     /// Whether these are the same bytes; if so, they are now known under this version.
     pub(crate) fn same(&mut self, version: &str, bytes: &[u8], examples: &Examples) -> bool {
         let same = match &self.content {
-            Content::Whole(own) => own == bytes,
+            Content::Whole(own) => **own == *bytes,
             Content::Packed(packed) => *examples.unpack(packed.example, &packed.bytes) == *bytes,
         };
-        if same && *self.version != *version {
+        if same {
             self.version = version.into();
         }
         same

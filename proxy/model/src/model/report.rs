@@ -139,7 +139,7 @@ fn dumped(kind: Kind, name: &Arc<str>, held: &Held, examples: &Examples, state: 
     Dumped {
         type_url: kind.type_url(),
         name: name.clone(),
-        version: held.version.clone(),
+        version: held.version.text().into(),
         bytes: held.bytes(examples),
         since: held.since,
         fixed: false,

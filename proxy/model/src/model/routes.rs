@@ -216,7 +216,7 @@ impl Model {
     }
 
     fn settle_waiting(&mut self, name: &Arc<str>, pending: Pending, fx: &mut Effects) {
-        let version = pending.held.version.clone();
+        let version = pending.held.version.text().into();
         let bytes = pending.held.bytes(&self.examples.others);
         if let Err(why) = self.settle_routes(name, pending, fx) {
             // Its own change was accepted long ago: this one must not be refused for it.

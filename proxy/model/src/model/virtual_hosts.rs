@@ -115,7 +115,7 @@ impl Model {
                 (Some(_), Some(held)) => {
                     let Some(conflict) = refused.remove(&key) else { continue };
                     let why = At::ROOT.field("domains").refuse(read::duplicate(conflict));
-                    let (version, bytes) = (held.version.clone(), held.bytes(&self.examples.hosts));
+                    let (version, bytes) = (held.version.text().into(), held.bytes(&self.examples.hosts));
                     let failure = Failure { version, message: why.to_string(), bytes, since: fx.now };
                     failed.push((key, failure));
                     continue;
