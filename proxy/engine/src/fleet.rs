@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use forebay_model::{Address, Update};
 use forebay_net::{BindError, Drain, Limit};
-use forebay_route::ClusterIx;
 use forebay_telemetry::Registry;
 use forebay_telemetry::log::Files;
 use forebay_telemetry::trace::Speaker;
@@ -108,7 +107,7 @@ pub struct Fleet {
     /// Locked by the publisher and by whoever asks; never by a worker.
     bound: Mutex<Sockets>,
     /// Names of clusters by index, for those who count by name. Locked by the publisher alone.
-    clusters: Mutex<HashMap<ClusterIx, Arc<str>>>,
+    clusters: Mutex<Vec<Option<Arc<str>>>>,
 }
 
 impl Fleet {
@@ -215,10 +214,15 @@ impl Fleet {
     fn forget_clusters(&self, update: &Update) {
         let mut names = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         for (ix, cluster) in &update.clusters {
+            let at = ix.0 as usize;
+            if names.len() <= at {
+                names.resize(at + 1, None);
+            }
+            let Some(name) = names.get_mut(at) else { continue };
             match cluster {
-                Some(cluster) => drop(names.insert(*ix, cluster.config.name.clone())),
+                Some(cluster) => *name = Some(cluster.config.name.clone()),
                 None => {
-                    if let Some(name) = names.remove(ix) {
+                    if let Some(name) = name.take() {
                         self.registry.remove_cluster(&name);
                     }
                 }

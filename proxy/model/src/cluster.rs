@@ -145,9 +145,9 @@ pub enum Discovery {
         service_name: Arc<str>,
     },
     /// From DNS: every address of every name is an endpoint.
-    StrictDns(Dns),
+    StrictDns(Arc<Dns>),
     /// From DNS: one endpoint, whose address is the first that the name has when a connection is made.
-    LogicalDns(Dns),
+    LogicalDns(Arc<Dns>),
 }
 
 /// What to resolve, and how.

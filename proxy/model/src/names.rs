@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashSet};
-use forebay_route::ClusterIx;
+use forebay_route::{ClusterIx, Upgrades};
 
 use crate::cluster::ClusterSettings;
 use crate::read::KnownTls;
@@ -32,6 +32,8 @@ pub(crate) struct Names {
     pub(crate) tls: KnownTls,
     pub(crate) cluster_settings: Recent<ClusterSettings>,
     pub(crate) revision_bounds: Recent<RevisionBounds>,
+    /// What routes say of upgrades.
+    pub(crate) upgrades: Recent<Upgrades>,
     /// How many texts there were after the last sweep.
     swept: usize,
 }

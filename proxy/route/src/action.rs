@@ -32,13 +32,16 @@ pub struct Forward {
     pub timeout: Option<Duration>,
     /// No byte either way for so long; `None` = the listener's own, zero = no limit.
     pub idle_timeout: Option<Duration>,
-    /// Upgrades by lower-case name, allowed or not; what is not named here is as the listener says.
-    pub upgrades: Vec<(Arc<str>, bool)>,
+    /// What is not named here is as the listener says. One for the thousands of routes that say the same.
+    pub upgrades: Option<Arc<Upgrades>>,
     /// Another try, when one is allowed.
     pub retry: Option<Arc<Retry>>,
     /// What few routes say.
     pub rare: Option<Arc<Rare>>,
 }
+
+/// Upgrades by lower-case name, allowed or not.
+pub type Upgrades = Vec<(Arc<str>, bool)>;
 
 /// What few routes say, apart from the rest because there are thousands that do not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,7 +97,7 @@ impl Forward {
             path_rewrite: None,
             timeout: None,
             idle_timeout: None,
-            upgrades: Vec::new(),
+            upgrades: None,
             retry: None,
             rare: None,
         }
@@ -112,7 +115,8 @@ impl Forward {
 
     /// What this route says of an upgrade; `None` = nothing, the listener decides.
     pub fn upgrade(&self, name: &[u8]) -> Option<bool> {
-        self.upgrades.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(_, on)| *on)
+        let mut upgrades = self.upgrades.iter().flat_map(|all| all.iter());
+        upgrades.find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(_, on)| *on)
     }
 }
 

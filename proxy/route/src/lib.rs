@@ -28,7 +28,7 @@ mod text;
 mod virtual_host;
 mod weighted;
 
-pub use action::{Action, Direct, Forward, GrpcClock, GrpcTimeout, Rare};
+pub use action::{Action, Direct, Forward, GrpcClock, GrpcTimeout, Rare, Upgrades};
 pub use domain::Via;
 pub use header_match::{HeaderKey, HeaderMatch, HeaderRule};
 pub use headers::{HeaderAdd, HeaderAddAction, HeaderLists, HeaderOps, Value};

@@ -62,7 +62,7 @@ pub(super) fn numeric(dns: &Dns) -> Option<Box<[Member]>> {
 fn job(discovery: &Discovery) -> Option<&Dns> {
     match discovery {
         Discovery::StrictDns(dns) | Discovery::LogicalDns(dns) => {
-            Some(dns).filter(|dns| numeric(dns).is_none())
+            Some(&**dns).filter(|dns| numeric(dns).is_none())
         }
         Discovery::Static | Discovery::Eds { .. } => None,
     }

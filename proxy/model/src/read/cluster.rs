@@ -175,7 +175,7 @@ fn discovery(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Foun
         Eds => eds(at, message, name),
         StrictDns => {
             let dns = dns(at, message, hosts(&inline, load)?)?;
-            Ok(Found { discovery: Discovery::StrictDns(dns), assignment: None, wait: None })
+            Ok(Found { discovery: Discovery::StrictDns(dns.into()), assignment: None, wait: None })
         }
         LogicalDns => {
             let hosts = hosts(&inline, load)?;
@@ -185,7 +185,7 @@ fn discovery(at: &At<'_>, message: &pb::Cluster, name: &Arc<str>) -> Result<Foun
                 );
             }
             Ok(Found {
-                discovery: Discovery::LogicalDns(dns(at, message, hosts)?),
+                discovery: Discovery::LogicalDns(dns(at, message, hosts)?.into()),
                 assignment: None,
                 wait: None,
             })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use forebay_proto::envoy::config::core::v3::RoutingPriority;
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_route::{
-    Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Weighted,
+    Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Upgrades, Weighted,
 };
 
 use super::at::At;
@@ -263,8 +263,8 @@ fn upgrades(
     configs: &[pb::route_action::UpgradeConfig],
     names: &mut Names,
     rare: &mut Rare,
-) -> Result<Vec<(Arc<str>, bool)>, Invalid> {
-    let mut upgrades = Vec::with_capacity(configs.len());
+) -> Result<Option<Arc<Upgrades>>, Invalid> {
+    let mut upgrades = Upgrades::with_capacity(configs.len());
     for (index, config) in configs.iter().enumerate() {
         let at = at.index(index);
         fields!(at, config => pb::route_action::UpgradeConfig {
@@ -290,7 +290,7 @@ fn upgrades(
         }
         upgrades.push((kind, flag(enabled, true)));
     }
-    Ok(upgrades)
+    Ok((!upgrades.is_empty()).then(|| names.upgrades.one(upgrades)))
 }
 
 /// The protocol of an upgrade, in lower case.
