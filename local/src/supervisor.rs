@@ -4,7 +4,7 @@
 mod entry;
 mod queue;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub(crate) struct Supervisor {
     reports: mpsc::UnboundedReceiver<(u64, Report)>,
     /// Cloned for each replica.
     reporting: mpsc::UnboundedSender<(u64, Report)>,
-    revisions: HashMap<RevisionKey, Entry>,
+    revisions: BTreeMap<RevisionKey, Entry>,
     /// Whose replica an id is, for every replica with a task.
     owners: HashMap<u64, RevisionKey>,
     queue: Queue,
@@ -64,7 +64,7 @@ impl Supervisor {
             commands,
             reports,
             reporting,
-            revisions: HashMap::new(),
+            revisions: BTreeMap::new(),
             owners: HashMap::new(),
             retries: BTreeSet::new(),
             next_id: 0,

@@ -29,7 +29,7 @@ pub(crate) enum Step {
 /// All declarations.
 #[derive(Debug, Default)]
 pub(crate) struct Declared {
-    objects: HashMap<Id, Object>,
+    objects: BTreeMap<Id, Object>,
     /// By file, the objects it declares, its own or not.
     files: BTreeMap<Arc<Path>, BTreeSet<Id>>,
     /// The documents of files that came too late for an object, in the order the files came.
@@ -101,8 +101,7 @@ impl Declared {
     /// Every file has been told of: what is known from before and was not seen is not declared any more.
     pub(crate) fn settled(&mut self) -> Vec<Step> {
         let orphan = |(id, object): (&Id, &Object)| object.file.is_none().then(|| id.clone());
-        let mut orphans: Vec<Id> = self.objects.iter().filter_map(orphan).collect();
-        orphans.sort();
+        let orphans: Vec<Id> = self.objects.iter().filter_map(orphan).collect();
         orphans.iter().for_each(|id| drop(self.objects.remove(id)));
         orphans.into_iter().map(Step::Delete).collect()
     }
