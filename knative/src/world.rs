@@ -166,7 +166,27 @@ impl World {
 
     /// What changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
-        let changed = std::mem::take(&mut self.changed);
+        self.take_some_changes(usize::MAX)
+    }
+
+    /// The same in parts of so many revisions and KIngresses, revisions first: KIngresses are kept packed, and thousands at
+    /// once would take ten times as much. The last part is smaller than `most`, and has the rest.
+    pub fn take_some_changes(&mut self, most: usize) -> Changes {
+        let mut changed = Changed::default();
+        while changed.revisions.len() < most
+            && let Some(key) = self.changed.revisions.pop_first()
+        {
+            changed.revisions.insert(key);
+        }
+        while changed.revisions.len() + changed.ingresses.len() < most
+            && let Some(key) = self.changed.ingresses.pop_first()
+        {
+            changed.ingresses.insert(key);
+        }
+        if changed.revisions.len() + changed.ingresses.len() < most {
+            (changed.touched, changed.notes) =
+                (std::mem::take(&mut self.changed.touched), std::mem::take(&mut self.changed.notes));
+        }
         let revisions = changed.revisions.into_iter().map(|key| match self.revisions.get(&key) {
             Some(record) => RevisionChange {
                 key,

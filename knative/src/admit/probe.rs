@@ -1,6 +1,6 @@
 //! Defaults and rules of probes (facts/serving.md 1.7). Knows nothing of how a probe is run.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::Checks;
 use crate::api::{Handler, HttpHeader, Probe, Scheme};
@@ -23,20 +23,9 @@ pub(super) fn readiness(
     at: &Path<'_>,
     checks: &mut Checks,
 ) -> Option<Arc<Probe>> {
-    /// What nearly every container has, kept once.
-    static CONNECT: LazyLock<Arc<Probe>> = LazyLock::new(|| {
-        Arc::new(Probe {
-            handler: Handler::TcpSocket { port: 0, host: Box::default() },
-            initial_delay_seconds: 0,
-            period_seconds: 0,
-            timeout_seconds: 0,
-            success_threshold: 1,
-            failure_threshold: 0,
-        })
-    });
     let mut draft = match draft {
         Some(draft) => draft,
-        None => return of.serving.then(|| Arc::clone(&CONNECT)),
+        None => return of.serving.then(Probe::connect),
     };
     if of.serving && handlers(&draft).is_empty() {
         draft.tcp_socket = Some(Default::default());

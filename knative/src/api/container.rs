@@ -27,7 +27,7 @@ pub struct Container {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<Box<str>>,
     /// Always present on the serving container: the default is a TCP connect.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "super::probe::shared")]
     pub readiness_probe: Option<Arc<Probe>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Box<Probe>>,

@@ -1,7 +1,9 @@
 //! Probes as data: what is asked, how often, and how many answers count.
 //! Knows nothing of how a probe is run.
 
-use serde::{Deserialize, Serialize};
+use std::sync::{Arc, LazyLock};
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A readiness, liveness or startup probe, defaulted as Kubernetes and Knative do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,30 @@ pub struct Probe {
     /// Failures in a row that make it fail; at least 1 when `period_seconds` is not 0.
     #[serde(default)]
     pub failure_threshold: u32,
+}
+
+impl Probe {
+    /// A connect, as often as is useful: what nearly every container has, kept once.
+    pub fn connect() -> Arc<Self> {
+        static CONNECT: LazyLock<Arc<Probe>> = LazyLock::new(|| {
+            Arc::new(Probe {
+                handler: Handler::TcpSocket { port: 0, host: Box::default() },
+                initial_delay_seconds: 0,
+                period_seconds: 0,
+                timeout_seconds: 0,
+                success_threshold: 1,
+                failure_threshold: 0,
+            })
+        });
+        Arc::clone(&CONNECT)
+    }
+}
+
+/// The probe of a container that was written down; one that is [`Probe::connect`] is that one.
+pub(super) fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<Probe>>, D::Error> {
+    let probe = Option::<Probe>::deserialize(deserializer)?;
+    let connect = Probe::connect();
+    Ok(probe.map(|probe| if probe == *connect { connect } else { Arc::new(probe) }))
 }
 
 /// What one try does. A port of 0 is the serving container's own port.

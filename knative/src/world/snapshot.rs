@@ -1,5 +1,6 @@
 //! The world as it is written down and read back, object by object. Knows nothing of files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::mark::Verdict;
 use super::record::{ConfigurationRecord, MappingRecord, RevisionRecord, RouteRecord};
 use super::{Config, World};
-use crate::api::{Kind, ObjectMeta, RevisionState, Service};
+use crate::api::{Kind, ObjectMeta, Reference, RevisionState, Service};
 use crate::ingress::Ingress;
 use crate::key::{Key, RevisionKey};
 
@@ -147,8 +148,22 @@ impl World {
     /// What was one text in memory is one text again.
     fn share_again(&mut self) {
         let Self { services, configurations, routes, revisions, .. } = self;
+        for (key, service) in services.iter_mut() {
+            // Nobody else has it yet.
+            for target in Arc::get_mut(&mut service.spec.traffic).into_iter().flatten() {
+                match &mut target.to {
+                    Reference::Latest(name) if *name == key.name => *name = Arc::clone(&key.name),
+                    Reference::Latest(_) => {}
+                    Reference::Revision(name) => share_revision(revisions, &key.namespace, name),
+                }
+            }
+        }
         for (key, record) in configurations.iter_mut() {
-            let object = &mut record.object;
+            let ConfigurationRecord { object, latest_created, latest_ready, revisions: all, .. } =
+                &mut **record;
+            for name in all.iter_mut().chain(latest_created).chain(latest_ready) {
+                share_revision(revisions, &key.namespace, name);
+            }
             object.metadata.name = Arc::clone(&key.name);
             if let Some(service) =
                 services.get(key).filter(|service| *service.spec.template == *object.template)
@@ -223,5 +238,17 @@ impl World {
         self.changed.ingresses.extend(with_ingress.map(|(key, _)| (Kind::DomainMapping, key.clone())));
         self.changed.revisions.extend(self.revisions.keys().cloned());
         self.changed.notes.clear();
+    }
+}
+
+/// The revision's own text for its name, if there is such a revision.
+fn share_revision(
+    revisions: &BTreeMap<RevisionKey, Box<RevisionRecord>>,
+    namespace: &Arc<str>,
+    name: &mut Arc<str>,
+) {
+    let key = RevisionKey { namespace: Arc::clone(namespace), name: Arc::clone(name) };
+    if let Some((known, _)) = revisions.get_key_value(&key) {
+        *name = Arc::clone(&known.name);
     }
 }

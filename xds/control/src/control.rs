@@ -6,14 +6,14 @@ mod place;
 mod saved;
 mod work;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use forebay_knative::api::{Kind, Revision, RevisionState};
 use forebay_knative::manifest::{self, Document};
-use forebay_knative::world::{Config, Outcome, RevisionChange, World};
+use forebay_knative::world::{Changes, Config, Outcome, RevisionChange, World};
 use forebay_knative::{Key, RevisionKey};
 use forebay_proto::type_url;
 use forebay_xds_server::Store;
@@ -31,11 +31,11 @@ pub struct Control {
     settings: Settings,
     declared: Declared,
     /// KIngresses that stand.
-    placed: HashMap<Key, Placed>,
+    placed: BTreeMap<Key, Placed>,
     /// Routes that DomainMappings lead to, with those.
-    mapped: HashMap<Key, BTreeSet<Key>>,
+    mapped: BTreeMap<Key, BTreeSet<Key>>,
     /// Revisions whose cluster is in the store.
-    revisions: HashMap<RevisionKey, Known>,
+    revisions: BTreeMap<RevisionKey, Known>,
     folders: Folders,
     /// What sources saw and was not carried out yet.
     pending: VecDeque<Step>,
@@ -101,8 +101,14 @@ impl Control {
         }
         let mut work = Work::default();
         work.lines.extend(saved.problems.into_iter().map(|problem| Line::new(Level::Warning, problem)));
-        control.settle(&saved.homes, &mut work);
-        (control, work)
+        loop {
+            let changes = control.world.take_some_changes(PART);
+            let is_last = changes.revisions.len() + changes.ingresses.len() < PART;
+            control.carry_out(changes, &saved.homes, &mut work);
+            if is_last {
+                return (control, work);
+            }
+        }
     }
 
     fn around(world: World, settings: Settings, store: Store) -> Self {
@@ -115,9 +121,9 @@ impl Control {
             store,
             settings,
             declared: Declared::default(),
-            placed: HashMap::new(),
-            mapped: HashMap::new(),
-            revisions: HashMap::new(),
+            placed: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+            revisions: BTreeMap::new(),
             folders: Folders::default(),
             pending: VecDeque::new(),
             text: None,
@@ -180,7 +186,7 @@ impl Control {
         if self.pending.is_empty() {
             (self.pending, self.text) = (VecDeque::new(), None);
         }
-        self.settle(&HashMap::new(), work);
+        self.settle(work);
     }
 
     /// Several revisions come to one state in one change: what follows is written once.
@@ -189,7 +195,7 @@ impl Control {
             self.world.set_revision_state(key, state.clone(), now);
         }
         let mut work = Work::default();
-        self.settle(&HashMap::new(), &mut work);
+        self.settle(&mut work);
         work
     }
 
@@ -197,7 +203,7 @@ impl Control {
     pub fn revision_state(&mut self, key: &RevisionKey, state: RevisionState, now: SystemTime) -> Work {
         self.world.set_revision_state(key, state, now);
         let mut work = Work::default();
-        self.settle(&HashMap::new(), &mut work);
+        self.settle(&mut work);
         work
     }
 
@@ -216,7 +222,7 @@ impl Control {
     pub fn tick(&mut self, now: SystemTime) -> (Work, Option<SystemTime>) {
         let next = self.world.tick(now);
         let mut work = Work::default();
-        self.settle(&HashMap::new(), &mut work);
+        self.settle(&mut work);
         (work, next)
     }
 
@@ -303,9 +309,14 @@ impl Control {
         }
     }
 
-    /// Writes and tells what follows from what happened to the world. `homes`: of revisions from before a restart.
-    fn settle(&mut self, homes: &HashMap<RevisionKey, Arc<Path>>, work: &mut Work) {
+    /// Writes and tells what follows from what happened to the world.
+    fn settle(&mut self, work: &mut Work) {
         let changes = self.world.take_changes();
+        self.carry_out(changes, &HashMap::new(), work);
+    }
+
+    /// `homes`: of revisions from before a restart.
+    fn carry_out(&mut self, changes: Changes, homes: &HashMap<RevisionKey, Arc<Path>>, work: &mut Work) {
         let store = self.store.clone();
         let mut head = None;
         if !changes.revisions.is_empty() || !changes.ingresses.is_empty() {
