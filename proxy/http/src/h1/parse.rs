@@ -361,4 +361,6 @@ pub(crate) fn valid_authority(authority: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
