@@ -174,3 +174,6 @@ impl Config {
 fn ids(cluster: &Cluster) -> Vec<u64> {
     cluster.endpoints.list().iter().map(|endpoint| endpoint.id).collect()
 }
+
+#[cfg(test)]
+mod tests;
