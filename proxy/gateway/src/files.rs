@@ -157,6 +157,7 @@ impl Files {
         let read = read.and_then(|bytes| {
             bootstrap::discovery(&file.path, &bytes).map_err(|problem| problem.to_string())
         });
+        let readable = read.is_ok();
         let read = read.and_then(|response| change(type_url, file, response));
         let (standing, outcome) = match read {
             Ok(change) => {
@@ -169,7 +170,7 @@ impl Files {
             }
             Err(why) => {
                 warn!(type_url, reason = %why, "a file of resources was refused; what was before stays");
-                self.shared.updates.failed(type_url, &file.key());
+                self.shared.updates.failed(type_url, &file.key(), readable);
                 let first =
                     self.standing(type_url, file).is_some_and(|standing| *standing == Standing::Unread);
                 (Standing::Bad, if first { self.without(type_url, file) } else { Outcome::default() })

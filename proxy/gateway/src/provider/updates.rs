@@ -62,14 +62,15 @@ impl Updates {
     pub(crate) fn heard(&self, url: &str, change: &Change, applied: &Applied) {
         let mut state = self.state();
         let version = change.added.first().map(|resource| resource.version.as_str());
+        let good = applied.rejected.is_empty() && change.refused.is_empty();
         match url {
             type_url::CLUSTER => {
                 let changed = !applied.update.clusters.is_empty();
-                state.clusters.heard(applied.rejected.is_empty(), change.added.is_empty(), changed, version);
+                state.clusters.heard(good, change.added.is_empty(), changed, version);
             }
             type_url::LISTENER => {
                 let changed = !applied.update.listeners.is_empty();
-                state.listeners.heard(applied.rejected.is_empty(), change.added.is_empty(), changed, version);
+                state.listeners.heard(good, change.added.is_empty(), changed, version);
             }
             type_url::ROUTE => {
                 for resource in &change.added {
@@ -83,14 +84,18 @@ impl Updates {
         }
     }
 
-    /// A file could not be read.
-    pub(crate) fn failed(&self, url: &str, key: &str) {
+    /// A file could not be read, or (`readable`) has not what is asked of it.
+    pub(crate) fn failed(&self, url: &str, key: &str, readable: bool) {
         let mut state = self.state();
-        match url {
-            type_url::CLUSTER => state.clusters.failure += 1,
-            type_url::LISTENER => state.listeners.failure += 1,
-            type_url::ROUTE => state.routes.entry(key.into()).or_default().failure += 1,
-            _ => {}
+        let counts = match url {
+            type_url::CLUSTER => &mut state.clusters,
+            type_url::LISTENER => &mut state.listeners,
+            type_url::ROUTE => state.routes.entry(key.into()).or_default(),
+            _ => return,
+        };
+        match readable {
+            true => counts.rejected += 1,
+            false => counts.failure += 1,
         }
     }
 
