@@ -46,8 +46,6 @@ pub(crate) struct Worker {
     pub(crate) failing: Arc<AtomicBool>,
     /// The cluster of proxies that this one is of.
     pub(crate) cluster: Arc<str>,
-    /// Whether an access log asks what passes on the wire: connections of HTTP/2 that are opened from then on count it.
-    pub(crate) counts_wire: Cell<bool>,
     /// Requests being served.
     pub(crate) in_flight: Cell<u64>,
     listeners: RefCell<Vec<Rc<Front>>>,
@@ -102,7 +100,6 @@ impl Worker {
             log_files: parts.log_files,
             failing: parts.failing,
             cluster: parts.cluster,
-            counts_wire: Cell::new(false),
             in_flight: Cell::new(0),
             listeners: RefCell::default(),
             handshakes: Cell::new(0),

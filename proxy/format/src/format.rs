@@ -46,18 +46,6 @@ impl Format {
         asks(&self.pieces, &is_trailer)
     }
 
-    /// Whether a line has something of what passed on the wire.
-    pub fn asks_for_wire(&self) -> bool {
-        let body_or_uncompressed = [
-            Bytes::Received,
-            Bytes::Sent,
-            Bytes::RequestHeaders,
-            Bytes::ResponseHeaders,
-            Bytes::ResponseTrailers,
-        ];
-        asks(&self.pieces, &|op| matches!(op, Op::Bytes(of) if !body_or_uncompressed.contains(of)))
-    }
-
     /// Prints nothing instead of `-` where a value is missing (`omit_empty_values`).
     #[must_use]
     pub fn omit_empty(mut self) -> Self {

@@ -11,6 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::head::Head;
+
 /// 16 KiB: one TLS record, and a head of ordinary size with the start of its body; larger reads save no system call on
 /// small messages, and bodies above it are relayed in steps of it.
 pub const SIZE: usize = 16 * 1024;
@@ -23,6 +25,7 @@ const SPARE: usize = 256;
 pub struct Pool {
     spare: RefCell<Vec<Vec<u8>>>,
     outs: RefCell<Vec<Vec<u8>>>,
+    heads: RefCell<Vec<Head>>,
 }
 
 impl Pool {
@@ -59,10 +62,24 @@ impl Pool {
         }
     }
 
+    /// An empty head.
+    pub(crate) fn lend_head(&self) -> Head {
+        self.heads.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes one back.
+    pub(crate) fn give_back_head(&self, head: Head) {
+        let mut heads = self.heads.borrow_mut();
+        if (1..=SIZE).contains(&head.capacity()) && heads.len() < SPARE {
+            heads.push(head);
+        }
+    }
+
     /// Gives what is spare to the allocator: a worker that idles holds nothing.
     pub fn trim(&self) {
         *self.spare.borrow_mut() = Vec::new();
         *self.outs.borrow_mut() = Vec::new();
+        *self.heads.borrow_mut() = Vec::new();
     }
 
     /// Spare buffers held now.

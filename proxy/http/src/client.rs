@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::h1::{Framing, Gone, Leg, Persist};
-use crate::h2::ServerStream;
+use crate::h2::{Reason, ServerStream};
 use crate::head::{Head, Version};
 use crate::leg::{Sink, Source, WireBytes};
 
@@ -31,12 +31,8 @@ pub trait Client: Source + Sink {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Gone>;
     /// Whether a client that closed its half has turned out to be gone altogether.
     fn is_broken(&self) -> bool;
-    /// What has passed on the wire for this exchange; over HTTP/2 only where it is counted.
+    /// What has passed on the wire for this exchange.
     fn wire(&self) -> WireBytes;
-    /// Whether what was handed over is written later, by somebody else whose count is wanted.
-    fn is_metered(&self) -> bool {
-        false
-    }
     /// How it went, once it is gone.
     fn left(&mut self) -> Left;
     /// Whether the request's body has been read.
@@ -122,13 +118,9 @@ impl Client for ServerStream {
         ServerStream::wire(self)
     }
 
-    fn is_metered(&self) -> bool {
-        ServerStream::is_metered(self)
-    }
-
     fn left(&mut self) -> Left {
         match self.ended_by() {
-            Some((h2::Reason::REFUSED_STREAM, true)) => Left::Refused,
+            Some((Reason::REFUSED_STREAM, true)) => Left::Refused,
             Some((_, true)) => Left::Reset,
             Some((_, false)) => Left::Broken,
             None => Left::Connection,
@@ -144,7 +136,7 @@ impl Client for ServerStream {
     }
 
     fn abort(&mut self) {
-        self.reset(h2::Reason::INTERNAL_ERROR);
+        self.reset(Reason::INTERNAL_ERROR);
     }
 
     fn open_tunnel(&mut self, head: &Head) -> io::Result<()> {

@@ -138,7 +138,7 @@ impl Head {
     }
 
     #[inline]
-    fn bytes(&self, span: Span) -> &[u8] {
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
         self.block.get(span.at as usize..(span.at + span.len) as usize).unwrap_or_default()
     }
 
@@ -196,6 +196,35 @@ impl Head {
                 self.repeated |= 1 << known as u64;
             }
         }
+    }
+
+    /// The block, to append fields to that are then noted by [`Head::push_spans`].
+    #[inline]
+    pub(crate) fn block_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.block
+    }
+
+    /// The block's bytes from there on.
+    #[inline]
+    pub(crate) fn since(&self, at: usize) -> &[u8] {
+        self.block.get(at..).unwrap_or_default()
+    }
+
+    /// Takes the block's end back; no field may lie in it.
+    pub(crate) fn truncate(&mut self, at: usize) {
+        self.block.truncate(at);
+    }
+
+    /// Notes a field that lies in the block, its name resolved already.
+    #[inline]
+    pub(crate) fn push_spans(&mut self, name: Span, value: Span, known: Known) {
+        self.note(known);
+        self.fields.push(Field { name, value, known, dead: false });
+    }
+
+    /// Bytes that the head's memory takes beyond itself.
+    pub(crate) fn capacity(&self) -> usize {
+        self.block.capacity() + self.cased.capacity() + self.fields.capacity() * size_of::<Field>()
     }
 
     pub(crate) fn set_method_span(&mut self, span: Span) {

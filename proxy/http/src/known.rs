@@ -1,14 +1,5 @@
 //! Header names the data plane acts on, resolved once when a head is parsed. Knows no values.
 
-use http::HeaderName;
-
-const fn named(text: &'static [u8]) -> HeaderName {
-    match std::str::from_utf8(text) {
-        Ok(text) => HeaderName::from_static(text),
-        Err(_) => panic!("a name above is no text"),
-    }
-}
-
 macro_rules! known {
     ($($variant:ident = $text:literal),+ $(,)?) => {
         /// A header name that some rule looks at; all others are [`Known::Other`].
@@ -16,9 +7,6 @@ macro_rules! known {
         #[repr(u8)]
         #[allow(missing_docs)]
         pub enum Known { $($variant),+, Other }
-
-        /// The names as the `http` crate has them: made when the program is built, so that a clone is all a field costs.
-        static HEADER_NAMES: [HeaderName; Known::COUNT] = [$(named($text)),+];
 
         impl Known {
             /// How many names are known.
@@ -33,11 +21,6 @@ macro_rules! known {
             /// The lower-case name; empty for `Other`.
             pub const fn name(self) -> &'static [u8] {
                 match self { $(Known::$variant => $text,)+ Known::Other => b"" }
-            }
-
-            /// The name for HTTP/2's library; `None` for `Other`.
-            pub(crate) fn header_name(self) -> Option<HeaderName> {
-                HEADER_NAMES.get(self as usize).cloned()
             }
         }
     };
@@ -113,8 +96,6 @@ mod tests {
         assert_eq!(Known::of(b"content-length"), Known::ContentLength);
         assert_eq!(Known::of(Known::KNetworkProbe.name()), Known::KNetworkProbe);
         assert_eq!(Known::of(b"x-other"), Known::Other);
-        assert_eq!(Known::Te.header_name(), Some(http::header::TE));
-        assert_eq!(Known::Other.header_name(), None);
         const { assert!(Known::COUNT < 64, "a head counts repeats in a 64-bit set") };
     }
 }

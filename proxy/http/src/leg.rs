@@ -139,7 +139,7 @@ impl Up {
         }
     }
 
-    /// What has passed on the wire for this exchange; over HTTP/2 only where it is counted.
+    /// What has passed on the wire for this exchange.
     pub fn wire(&self) -> WireBytes {
         match self {
             Up::H1(leg) => leg.wire(),

@@ -23,7 +23,7 @@ pub enum ConnectError {
     Tls(#[from] HandshakeError),
     /// The HTTP/2 preface was not answered with SETTINGS.
     #[error("HTTP/2 handshake: {0}")]
-    Handshake(#[from] h2::Error),
+    Handshake(#[from] forebay_http::h2::Error),
 }
 
 impl ConnectError {

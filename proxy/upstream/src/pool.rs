@@ -52,7 +52,7 @@ impl<T: Owner> Default for PerEndpoint<T> {
 /// All pools of a worker. Each connection has an owner, who is dropped with it and told why it closes.
 pub struct Pools<T: Owner> {
     pub(crate) by: RefCell<HashMap<EndpointId, PerEndpoint<T>, foldhash::fast::FixedState>>,
-    buffers: Rc<Buffers>,
+    pub(crate) buffers: Rc<Buffers>,
 }
 
 impl<T: Owner> Pools<T> {

@@ -7,9 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
-use forebay_http::h2::{self as http2, Meter, Metered, Settings};
-use h2::client::SendRequest;
+use forebay_http::h2::{self as http2, SendRequest, Settings};
 
 use crate::connect::{ConnectError, Dial};
 use crate::pool::{EndpointId, Pools};
@@ -20,7 +18,7 @@ const PER_ENDPOINT: usize = 8;
 
 /// A connection that streams are opened on. Dropping it lets its streams end; then it closes.
 pub(crate) struct Connection {
-    send: SendRequest<Bytes>,
+    send: SendRequest,
     /// Streams at once, by our own settings.
     most: usize,
     used: u32,
@@ -54,7 +52,6 @@ impl Connection {
 struct Live {
     streams: Cell<usize>,
     local: Option<SocketAddr>,
-    meter: Option<Rc<Meter>>,
 }
 
 /// A stream on a shared connection, counted until dropped.
@@ -70,11 +67,6 @@ impl OnShared {
     pub fn local(&self) -> Option<SocketAddr> {
         self.0.local
     }
-
-    /// Who counts the connection's bytes, if anybody does.
-    pub fn meter(&self) -> Option<&Rc<Meter>> {
-        self.0.meter.as_ref()
-    }
 }
 
 impl Drop for OnShared {
@@ -86,9 +78,9 @@ impl Drop for OnShared {
 /// What there is for a stream.
 pub enum Stream {
     /// A handle that can open one now.
-    Ready(SendRequest<Bytes>, OnShared),
+    Ready(SendRequest, OnShared),
     /// Every connection is full: wait for one of them.
-    Full(SendRequest<Bytes>, OnShared),
+    Full(SendRequest, OnShared),
     /// One is being opened: wait for it, by [`Pools::opened`].
     Opening,
     /// None: [`Pools::open_shared`] opens one.
@@ -100,16 +92,14 @@ impl<T: Owner> Pools<T> {
     pub fn stream(&self, endpoint: EndpointId, now: u64) -> Stream {
         let mut by = self.by.borrow_mut();
         let pool = by.entry(endpoint).or_default();
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let mut full = None;
         let mut at = 0;
         while let Some(connection) = pool.h2.get_mut(at) {
-            let mut send = connection.send.clone();
-            match send.poll_ready(&mut cx) {
+            match connection.send.is_ready() {
                 _ if !connection.stays(now) => drop(pool.h2.swap_remove(at)),
-                Poll::Ready(Err(_)) => drop(pool.h2.swap_remove(at)),
-                Poll::Ready(Ok(())) if connection.live.streams.get() < connection.most => {
-                    let stream = OnShared::new(&connection.live);
+                Err(_) => drop(pool.h2.swap_remove(at)),
+                Ok(true) if connection.live.streams.get() < connection.most => {
+                    let (send, stream) = (connection.send.clone(), OnShared::new(&connection.live));
                     connection.used += 1;
                     connection.idle_until = connection.keep.until(now, connection.opened).0;
                     if connection.keep.requests.is_some_and(|most| connection.used >= most) {
@@ -118,8 +108,8 @@ impl<T: Owner> Pools<T> {
                     }
                     return Stream::Ready(send, stream);
                 }
-                Poll::Ready(Ok(())) | Poll::Pending => {
-                    full = Some((send, connection.live.clone()));
+                Ok(_) => {
+                    full = Some((connection.send.clone(), connection.live.clone()));
                     at += 1;
                 }
             }
@@ -141,8 +131,7 @@ impl<T: Owner> Pools<T> {
         shared.failures.get() == before
     }
 
-    /// Opens a connection for its `owner`, to be shared; `metered`, its streams' bytes are counted.
-    #[expect(clippy::too_many_arguments, reason = "all that a connection is made of")]
+    /// Opens a connection for its `owner`, to be shared.
     pub async fn open_shared(
         &self,
         endpoint: EndpointId,
@@ -150,25 +139,22 @@ impl<T: Owner> Pools<T> {
         now: u64,
         settings: &Settings,
         keep: Keep,
-        metered: bool,
         owner: T,
     ) -> Result<(), ConnectError> {
         let mut tie = self.tie(endpoint, now, owner);
         let mut opening = Opening::new(tie.shared.clone());
-        let (mut local, meter) = (None, metered.then(Meter::new));
+        let mut local = None;
         let opened = async {
             let io = dial.connect(true).await?;
             let io = tie.owner.opened(io);
             local = io.tcp().local_addr().ok();
-            Ok::<_, ConnectError>(http2::connect(Metered::client(io, meter.clone()), settings).await?)
+            Ok::<_, ConnectError>(http2::connect(io, &self.buffers, settings))
         };
         let (mut send, mut connection) = opened.await.inspect_err(|_| opening.failed = true)?;
         let address = dial.address;
         let ending = Rc::new(Cell::new(Why::Drained));
         let why = ending.clone();
-        let mut pinger = settings
-            .keepalive
-            .and_then(|keepalive| connection.ping_pong().map(|pings| http2::Pinger::new(pings, keepalive)));
+        let mut pinger = settings.keepalive.map(|keepalive| http2::Pinger::new(&connection, keepalive));
         // The connection's own task; it ends with the connection, and the pool finds its handle dead.
         tokio::task::spawn_local(async move {
             let ended = poll_fn(|cx| {
@@ -196,7 +182,7 @@ impl<T: Owner> Pools<T> {
                 send,
                 most: settings.max_concurrent_streams as usize,
                 used: 0,
-                live: Rc::new(Live { streams: Cell::new(0), local, meter }),
+                live: Rc::new(Live { streams: Cell::new(0), local }),
                 opened: now,
                 keep,
                 idle_until: keep.until(now, now).0,

@@ -5,26 +5,23 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use forebay_http::h2::{self as http2, Meter, Metered, ServerStream};
+use forebay_http::h2::{self as http2, Arrived, Farewell, Reason, ServerStream};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
 
 use super::{Leaves, Listening};
 use crate::exchange::{Asked, Peer, refuse, run};
 use crate::fault::Fault;
 use crate::worker::Worker;
 
-type Connection = h2::server::Connection<Metered<Stream>, Bytes>;
+type Connection = http2::Connection<Stream>;
 
 /// Streams of one connection that are being served, and what they tell it.
-#[derive(Default)]
 pub(crate) struct Streams {
     open: Cell<usize>,
     /// A response has said that the client is to go.
     leave: Cell<bool>,
+    farewell: Farewell,
     /// The connection's own task.
     connection: RefCell<Option<Waker>>,
 }
@@ -34,6 +31,7 @@ impl Streams {
     pub(crate) fn leave(&self) -> bool {
         let first = !self.leave.replace(true);
         if first {
+            self.farewell.say();
             self.wake();
         }
         first
@@ -72,12 +70,9 @@ pub(super) async fn serve(
     http.stats.inc(Http::DownstreamCxHttp2Active);
     let most = http.manager.http2.max_concurrent_streams.min(http2::MAX_STREAMS);
     let head_bytes = u32::try_from(http.limits.head_bytes).unwrap_or(u32::MAX);
-    let meter = http.counts_wire.then(Meter::new);
-    let stream = Metered::server(stream, meter.clone());
-    match http2::accept(stream, most, head_bytes, http.manager.http2.allow_connect).await {
-        Ok(connection) => streams(worker, on, peer, connection, leaves, meter).await,
-        Err(_) => http.stats.inc(Http::DownstreamCxProtocolError),
-    }
+    let tunnels = http.manager.http2.allow_connect;
+    let connection = http2::accept(stream, &worker.buffers, most, head_bytes, tunnels);
+    streams(worker, on, peer, connection, leaves).await;
     http.stats.dec(Http::DownstreamCxHttp2Active);
 }
 
@@ -87,9 +82,13 @@ async fn streams(
     peer: &Peer,
     mut connection: Connection,
     leaves: Leaves,
-    meter: Option<Rc<Meter>>,
 ) {
-    let streams = Rc::new(Streams::default());
+    let streams = Rc::new(Streams {
+        open: Cell::default(),
+        leave: Cell::default(),
+        farewell: connection.farewell(),
+        connection: RefCell::default(),
+    });
     let peer = Rc::new(Peer {
         remote: peer.remote,
         local: peer.local,
@@ -100,9 +99,9 @@ async fn streams(
         streams: Some(streams.clone()),
     });
     let mut life = Life::new(worker, leaves);
-    let mut pinger = on.http().manager.http2.keepalive.and_then(|keepalive| {
+    let mut pinger = on.http().manager.http2.keepalive.map(|keepalive| {
         let keepalive = http2::Keepalive { interval: keepalive.interval, timeout: keepalive.timeout };
-        connection.ping_pong().map(|pings| http2::Pinger::new(pings, keepalive))
+        http2::Pinger::new(&connection, keepalive)
     });
     loop {
         let next = poll_fn(|cx| {
@@ -120,15 +119,14 @@ async fn streams(
         })
         .await;
         match next {
-            Some(Ok((request, respond))) => {
+            Some(Ok(arrived)) => {
                 on.http().stats.inc(Http::DownstreamRqHttp2Total);
                 streams.open.set(streams.open.get() + 1);
                 life.takes_another(on, &mut connection);
                 let (worker, on, peer, streams) = (worker.clone(), on.clone(), peer.clone(), streams.clone());
-                let meter = meter.clone();
                 tokio::task::spawn_local(async move {
                     let _ended = Ended(streams);
-                    stream(&worker, &on, &peer, request, respond, meter.as_ref()).await;
+                    stream(&worker, &on, &peer, arrived).await;
                 });
             }
             Some(Err(error)) => {
@@ -269,17 +267,10 @@ impl Drop for Ended {
     }
 }
 
-async fn stream(
-    worker: &Rc<Worker>,
-    on: &Rc<Listening>,
-    peer: &Peer,
-    request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    meter: Option<&Rc<Meter>>,
-) {
+async fn stream(worker: &Rc<Worker>, on: &Rc<Listening>, peer: &Peer, arrived: Arrived) {
     let mut x = worker.lend_exchange();
     let headers = on.http().limits.headers;
-    let (mut leg, framing) = ServerStream::open(request, respond, headers, meter, &mut x.req);
+    let (mut leg, framing) = ServerStream::open(arrived, headers, &mut x.req);
     match framing {
         Ok(framing) => {
             let expects_continue =

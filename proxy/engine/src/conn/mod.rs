@@ -59,8 +59,6 @@ pub(crate) struct HttpState {
     pub(crate) logs_routes: bool,
     /// Whether somebody asks for a response's trailers when it is over.
     pub(crate) keeps_trailers: bool,
-    /// Whether somebody asks what passed on the wire.
-    pub(crate) counts_wire: bool,
     /// Counts what its clients' connections carry.
     bytes: Rc<dyn Meter>,
     pub(crate) path_rules: Rules,
@@ -125,11 +123,9 @@ impl HttpState {
         let stats = same.map_or_else(|| worker.stats.http(&manager.stat_prefix), |b| b.stats.clone());
         let mut logs_routes = false;
         let mut keeps_trailers = manager.tracing.is_some();
-        let mut counts_wire = false;
         let mut logs = Vec::new();
         for config in &manager.access_logs {
             logs_routes |= config.format.asks_for_route();
-            counts_wire |= config.format.asks_for_wire();
             keeps_trailers |= config.format.asks_for_trailers()
                 || config.filter.as_ref().is_some_and(LogFilter::asks_for_trailers);
             match worker.log_files.open(&*config.path) {
@@ -141,9 +137,6 @@ impl HttpState {
                 Err(error) => tracing::warn!(%error, "an access log is not written"),
             }
         }
-        if counts_wire {
-            worker.counts_wire.set(true);
-        }
         let inline = match &manager.routes {
             RouteSource::Inline(table) => Some(Rc::new((**table).clone())),
             RouteSource::Rds(_) => None,
@@ -154,7 +147,6 @@ impl HttpState {
             logs,
             logs_routes,
             keeps_trailers,
-            counts_wire,
             path_rules: crate::exchange::path_rules(manager),
             limits: Limits {
                 head_bytes: manager.max_request_headers_kb as usize * 1024,

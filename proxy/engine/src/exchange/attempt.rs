@@ -6,7 +6,7 @@ use std::rc::Rc;
 use forebay_balance::{Event, Use};
 use forebay_http::Up;
 use forebay_http::h1::Framing;
-use forebay_http::h2::ClientStream;
+use forebay_http::h2::{By, ClientStream, Error, Reason};
 use forebay_model::{Cluster as Target, HeaderCase};
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{OnShared, Tie};
@@ -233,22 +233,18 @@ fn start(line: Line, x: &Exchange, proper: bool) -> Result<Started, Fault> {
                 ClientStream::open(&mut send, &x.req, x.asked.framing == Framing::None)
             };
             let stream = stream.map_err(|e| h2_fault(&e))?;
-            let up = Up::H2(Box::new(stream.metered(place.meter())));
+            let up = Up::H2(Box::new(stream));
             Ok(Started { up, tie: None, stream: Some(place), reused: false })
         }
     }
 }
 
-pub(super) fn h2_fault(error: &h2::Error) -> Fault {
-    if error.reason() == Some(h2::Reason::REFUSED_STREAM)
-        || (error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR))
-    {
-        Fault::UpstreamRefused
-    } else if error.is_library() && !error.is_io() {
-        Fault::UpstreamProtocol
-    } else if error.is_remote() && error.is_reset() {
-        Fault::UpstreamRemoteReset
-    } else {
-        Fault::UpstreamReset
+pub(super) fn h2_fault(error: &Error) -> Fault {
+    match error {
+        Error::Reset(Reason::REFUSED_STREAM, _)
+        | Error::GoAway(Reason::REFUSED_STREAM | Reason::NO_ERROR, _) => Fault::UpstreamRefused,
+        Error::Reset(_, By::Library) | Error::GoAway(_, By::Library) => Fault::UpstreamProtocol,
+        Error::Reset(_, By::Remote) => Fault::UpstreamRemoteReset,
+        Error::Reset(..) | Error::GoAway(..) | Error::Io(_) => Fault::UpstreamReset,
     }
 }

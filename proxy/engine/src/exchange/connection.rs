@@ -7,14 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use forebay_balance::{Endpoint, Use};
 use forebay_http::h1::Leg;
+use forebay_http::h2::SendRequest;
 use forebay_model::{Cluster as Target, Protocol};
 use forebay_net::tls::{Failure, HandshakeError};
 use forebay_telemetry::{Cluster, ClusterStats};
 use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
-use h2::client::SendRequest;
 
 use super::Client;
 use super::admit::Watch;
@@ -34,7 +33,7 @@ use crate::worker::Worker;
 )]
 pub(crate) enum Line {
     H1 { leg: Leg, tie: Tie<Wire>, reused: bool },
-    H2(SendRequest<Bytes>, OnShared),
+    H2(SendRequest, OnShared),
 }
 
 /// What a connection is looked for with.
@@ -112,10 +111,7 @@ pub(crate) async fn own(
         let dial = dial(cluster, endpoint, called);
         let opened = if h2 {
             let (settings, keep) = (settings(config.protocol), keep(config));
-            worker
-                .pools
-                .open_shared(called.pool, dial, now, &settings, keep, worker.counts_wire.get(), wire)
-                .await
+            worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire).await
         } else {
             match worker.pools.open(called.pool, dial, now, wire).await {
                 Ok((leg, tie)) => return Some(Line::H1 { leg, tie, reused: false }),
@@ -208,15 +204,7 @@ async fn share<C: Client>(
                 };
                 let (dial, now) = (dial(cluster, endpoint, called), worker.clock.now().0);
                 let (settings, keep) = (settings(config.protocol), keep(config));
-                let open = worker.pools.open_shared(
-                    called.pool,
-                    dial,
-                    now,
-                    &settings,
-                    keep,
-                    worker.counts_wire.get(),
-                    wire,
-                );
+                let open = worker.pools.open_shared(called.pool, dial, now, &settings, keep, wire);
                 let opened = unless_gone(worker, x, client, Box::pin(open)).await?;
                 opened.map_err(|e| fault(stats, endpoint, x, &e))?;
             }

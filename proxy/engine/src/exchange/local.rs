@@ -231,9 +231,6 @@ async fn answer<C: Client>(
     if relay::flush(client).await.is_err() {
         return relay::gone(worker, x, client);
     }
-    if client.is_metered() {
-        tokio::task::yield_now().await;
-    }
     record::done(worker, x, client);
     if keep { After::KeepAlive } else { After::Close }
 }

@@ -66,10 +66,6 @@ pub(super) async fn response<C: Client>(
     let mut down = Flow::default();
     let relayed = relay(worker, x, client, answered, &mut down).await;
     x.upstream_wire = answered.tried.up.wire();
-    if client.is_metered() {
-        // The connection's own task writes; its count is whole then.
-        tokio::task::yield_now().await;
-    }
     match relayed {
         Ok(()) => {
             x.bytes_out = down.bytes;
@@ -238,10 +234,6 @@ async fn cut_short<C: Client>(
     };
     // What has been relayed is the client's: a head that waits for its first piece of body goes out.
     let _ = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await;
-    if x.req.version == Version::H2 {
-        // The connection's own task writes, and a reset would take back what it has not written.
-        tokio::task::yield_now().await;
-    }
     client.abort();
     record::done(worker, x, client);
     After::Close

@@ -84,10 +84,6 @@ impl<C: Client> Client for Replay<'_, C> {
         self.client.wire()
     }
 
-    fn is_metered(&self) -> bool {
-        self.client.is_metered()
-    }
-
     fn left(&mut self) -> Left {
         self.client.left()
     }

@@ -33,7 +33,7 @@ pub enum BodyError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{0}")]
-    H2(#[from] h2::Error),
+    H2(#[from] crate::h2::Error),
     #[error("HTTP/2 trailers or data do not fit the declared body")]
     Mismatch,
 }

@@ -1,134 +1,129 @@
-//! The two halves of an HTTP/2 stream as source and sink. Knows no heads but trailers.
+//! A held stream, as source and as sink. Knows no heads but trailers.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
-
-use super::convert;
-use crate::buf::SIZE;
+use super::error::{By, Error, Reason};
+use super::state::Shared;
+use super::streams::wait;
 use crate::h1::BodyError;
 use crate::head::Head;
-use crate::leg::Piece;
+use crate::leg::{Piece, WireBytes};
 
-/// What a stream receives.
-pub(super) struct Incoming {
-    stream: Option<RecvStream>,
-    piece: Bytes,
-    trailers: Option<Box<Head>>,
-    /// The stream was reset: why, and whether by the other side.
-    ended_by: Option<(Reason, bool)>,
+/// One stream, held until dropped; whatever is not over then is reset.
+pub(super) struct Held {
+    pub(super) shared: Shared,
+    pub(super) slot: u32,
+    /// What has been taken of the body, and how much of it is used.
+    piece: Vec<u8>,
+    used: usize,
+    /// The body has been read to its end.
+    pub(super) read_all: bool,
+    trailers: Option<Head>,
+    /// Our half has been ended.
+    pub(super) sent_all: bool,
 }
 
-impl Incoming {
-    pub(super) fn new(stream: RecvStream) -> Self {
-        let stream = (!stream.is_end_stream()).then_some(stream);
-        Self { stream, piece: Bytes::new(), trailers: None, ended_by: None }
+impl Held {
+    pub(super) fn new(shared: Shared, slot: u32) -> Self {
+        Self { shared, slot, piece: Vec::new(), used: 0, read_all: false, trailers: None, sent_all: false }
     }
 
-    /// A body that has ended.
-    pub(super) fn none() -> Self {
-        Self { stream: None, piece: Bytes::new(), trailers: None, ended_by: None }
+    pub(super) fn wire(&self) -> WireBytes {
+        self.shared.borrow_mut().streams.get(self.slot).map(|stream| stream.wire).unwrap_or_default()
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        self.stream.is_none()
+    /// Why it ended before its time, if it did.
+    pub(super) fn error(&self) -> Option<Error> {
+        self.shared.borrow_mut().streams.get(self.slot).and_then(|stream| stream.error)
     }
 
-    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
-        loop {
-            if !self.piece.is_empty() {
-                return Poll::Ready(Ok(Piece::Data(self.piece.len())));
-            }
-            let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(Piece::End)) };
-            match ready!(stream.poll_data(cx)) {
-                Some(Ok(data)) => self.piece = data,
-                Some(Err(e)) => {
-                    self.note(&e);
-                    // A peer that answers early and wants no more of the body says so with NO_ERROR; that is an end for us.
-                    return Poll::Ready(Err(e.into()));
-                }
-                None => {
-                    let trailers = match ready!(stream.poll_trailers(cx)) {
-                        Ok(trailers) => trailers,
-                        Err(e) => {
-                            self.note(&e);
-                            return Poll::Ready(Err(e.into()));
-                        }
-                    };
-                    self.trailers = trailers.map(|map| Box::new(convert::trailers(&map)));
-                    self.stream = None;
-                }
+    pub(super) fn poll_gone(&self, cx: &Context<'_>) -> Poll<Error> {
+        let mut state = self.shared.borrow_mut();
+        let Some(stream) = state.streams.get(self.slot) else { return Poll::Pending };
+        match stream.error {
+            Some(error) => Poll::Ready(error),
+            None => {
+                stream.wait(wait::GONE, cx);
+                Poll::Pending
             }
         }
     }
 
-    fn note(&mut self, error: &h2::Error) {
-        if let Some(reason) = error.reason().filter(|_| error.is_reset()) {
-            self.ended_by = Some((reason, error.is_remote()));
-        }
+    pub(super) fn reset(&self, reason: Reason) {
+        self.shared.borrow_mut().reset(self.slot, reason, By::User);
     }
 
-    pub(super) fn ended_by(&self) -> Option<(Reason, bool)> {
-        self.ended_by
+    pub(super) fn poll_piece(&mut self, cx: &Context<'_>) -> Poll<Result<Piece, BodyError>> {
+        if self.used < self.piece.len() {
+            return Poll::Ready(Ok(Piece::Data(self.piece.len() - self.used)));
+        }
+        if self.read_all {
+            return Poll::Ready(Ok(Piece::End));
+        }
+        let mut state = self.shared.borrow_mut();
+        let state = &mut *state;
+        let Some(stream) = state.streams.get(self.slot) else { return Poll::Ready(Ok(Piece::End)) };
+        self.piece.clear();
+        self.used = 0;
+        if !stream.data.is_empty() {
+            std::mem::swap(&mut self.piece, &mut stream.data);
+            return Poll::Ready(Ok(Piece::Data(self.piece.len())));
+        }
+        if self.piece.capacity() > 0 {
+            state.pool.give_back_out(std::mem::take(&mut self.piece));
+        }
+        if stream.recv_ended {
+            self.read_all = true;
+            self.trailers = stream.trailers.take();
+            return Poll::Ready(Ok(Piece::End));
+        }
+        if let Some(error) = stream.error {
+            return Poll::Ready(Err(error.into()));
+        }
+        stream.wait(wait::READ, cx);
+        Poll::Pending
     }
 
     pub(super) fn data(&self, n: usize) -> &[u8] {
-        self.piece.get(..n).unwrap_or_default()
+        self.piece.get(self.used..self.used + n).unwrap_or_default()
     }
 
     pub(super) fn consume(&mut self, n: usize) {
-        let _ = self.piece.split_to(n.min(self.piece.len()));
-        if let Some(stream) = &mut self.stream {
-            // Only what has been passed on may come again: this is the back-pressure.
-            let _ = stream.flow_control().release_capacity(n);
+        let n = n.min(self.piece.len() - self.used);
+        self.used += n;
+        // Only what has been passed on may come again: this is the back-pressure.
+        self.shared.borrow_mut().free(self.slot, n);
+    }
+
+    pub(super) fn trailers(&self) -> Option<&Head> {
+        self.trailers.as_ref()
+    }
+
+    pub(super) fn poll_send(&mut self, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
         }
-    }
-
-    pub(super) fn trailers(&mut self) -> Option<&Head> {
-        self.trailers.as_deref()
-    }
-}
-
-/// What a stream sends. `h2` buffers what it is given, so nothing is given beyond the peer's window.
-pub(super) struct Outgoing {
-    pub(super) stream: Option<SendStream<Bytes>>,
-}
-
-impl Outgoing {
-    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
-        };
-        stream.reserve_capacity(data.len().min(SIZE));
-        let room = loop {
-            match ready!(stream.poll_capacity(cx)) {
-                Some(Ok(0)) => {}
-                Some(Ok(room)) => break room,
-                Some(Err(e)) => return Poll::Ready(Err(into_io(e))),
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            }
-        };
-        let n = room.min(data.len());
-        let piece = Bytes::copy_from_slice(data.get(..n).unwrap_or_default());
-        stream.send_data(piece, false).map_err(into_io)?;
-        Poll::Ready(Ok(n))
+        self.shared.borrow_mut().put_data(self.slot, data, cx).map_err(io::Error::from)
     }
 
     pub(super) fn finish(&mut self, trailers: Option<&Head>) -> io::Result<()> {
-        let Some(mut stream) = self.stream.take() else { return Ok(()) };
-        match trailers {
-            Some(head) => stream.send_trailers(convert::fields(head)).map_err(into_io),
-            None => stream.send_data(Bytes::new(), true).map_err(into_io),
+        if !std::mem::replace(&mut self.sent_all, true) {
+            self.shared.borrow_mut().put_end(self.slot, trailers)?;
         }
+        Ok(())
     }
 }
 
-pub(super) fn into_io(e: h2::Error) -> io::Error {
-    if e.is_io() {
-        e.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())
-    } else {
-        io::Error::other(e)
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.shared.borrow_mut();
+        state.release(self.slot, self.piece.len() - self.used);
+        if self.piece.capacity() > 0 {
+            state.pool.give_back_out(std::mem::take(&mut self.piece));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            state.pool.give_back_head(trailers);
+        }
     }
 }

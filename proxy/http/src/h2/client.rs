@@ -1,169 +1,185 @@
-//! One stream on a connection to an endpoint. Knows no pools.
+//! The client's side: a handle that opens streams, and one stream as a leg. Knows no pools.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::body::{Incoming, Outgoing};
-use super::convert;
-use super::meter::{Meter, Share};
+use super::body::Held;
+use super::connection::Connection;
+use super::error::{Error, Reason};
+use super::state::Shared;
+use super::streams::{Came, wait};
+use super::write::Form;
 use crate::h1::{BodyError, Framing};
-use crate::head::{Head, Scheme};
+use crate::head::Head;
 use crate::leg::{Piece, Sink, Source, WireBytes};
+
+/// Opens streams on a connection. When all are dropped the connection lets its streams end, and closes.
+pub struct SendRequest {
+    shared: Shared,
+    /// Its place among those that wait, 0 being none.
+    ticket: u64,
+}
+
+impl SendRequest {
+    pub(super) fn new(shared: Shared) -> Self {
+        shared.borrow_mut().openers += 1;
+        Self { shared, ticket: 0 }
+    }
+
+    /// Whether a stream can be opened now, without waiting for it.
+    pub fn is_ready(&self) -> Result<bool, Error> {
+        self.shared.borrow().may_open()
+    }
+
+    /// Ready when a stream can be opened, at once.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.shared.borrow_mut().poll_open(&mut self.ticket, cx)
+    }
+}
+
+impl Clone for SendRequest {
+    fn clone(&self) -> Self {
+        Self::new(self.shared.clone())
+    }
+}
+
+impl Drop for SendRequest {
+    fn drop(&mut self) {
+        let mut state = self.shared.borrow_mut();
+        state.openers -= 1;
+        state.leave_queue(self.ticket, true);
+        if state.openers == 0 && state.streams.open() == 0 {
+            state.wake();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
+    type Output = Result<(), Error>;
+
+    /// Moves all that is on the connection; ready at its end.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_work(cx)
+    }
+}
 
 /// A request stream and the response that comes on it.
 pub struct ClientStream {
-    response: Option<ResponseFuture>,
-    incoming: Option<Incoming>,
-    outgoing: Outgoing,
-    share: Option<Share>,
+    held: Held,
+    answered: bool,
 }
 
 impl ClientStream {
     /// Opens a stream for an upgrade of HTTP/1.1: an extended CONNECT (RFC 8441), which is answered by 200 instead of 101.
-    pub fn open_tunnel(
-        send: &mut SendRequest<Bytes>,
-        head: &Head,
-        protocol: &str,
-    ) -> Result<Self, h2::Error> {
-        let mut request = Self::request(head)?;
-        *request.method_mut() = http::Method::CONNECT;
-        request.extensions_mut().insert(h2::ext::Protocol::from(protocol));
-        Self::send(send, request, false)
+    pub fn open_tunnel(send: &mut SendRequest, head: &Head, protocol: &str) -> Result<Self, Error> {
+        Self::send(send, head, Form::Tunnel(protocol.as_bytes()), false)
     }
 
     /// Opens a stream for a CONNECT, which has an authority and no path.
-    pub fn open_connect(send: &mut SendRequest<Bytes>, head: &Head) -> Result<Self, h2::Error> {
-        let mut request = http::Request::new(());
-        *request.method_mut() = http::Method::CONNECT;
-        let uri = http::Uri::builder().authority(head.authority()).build();
-        *request.uri_mut() = uri.map_err(|_| h2::Error::from(h2::Reason::PROTOCOL_ERROR))?;
-        *request.headers_mut() = convert::fields(head);
-        Self::send(send, request, false)
+    pub fn open_connect(send: &mut SendRequest, head: &Head) -> Result<Self, Error> {
+        Self::send(send, head, Form::Connect, false)
     }
 
     /// Opens a stream with this request; the handle must be ready.
-    pub fn open(send: &mut SendRequest<Bytes>, head: &Head, end: bool) -> Result<Self, h2::Error> {
-        Self::send(send, Self::request(head)?, end)
+    pub fn open(send: &mut SendRequest, head: &Head, end: bool) -> Result<Self, Error> {
+        Self::send(send, head, Form::Plain, end)
     }
 
-    fn request(head: &Head) -> Result<http::Request<()>, h2::Error> {
-        let mut request = http::Request::new(());
-        *request.method_mut() = http::Method::from_bytes(head.method()).unwrap_or(http::Method::GET);
-        let scheme = match head.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        let uri = http::Uri::builder()
-            .scheme(scheme)
-            .authority(head.authority())
-            .path_and_query(head.path())
-            .build();
-        // Both were parsed before; what the `http` crate still refuses is answered as an upstream protocol error.
-        *request.uri_mut() = uri.map_err(|_| h2::Error::from(h2::Reason::PROTOCOL_ERROR))?;
-        *request.headers_mut() = convert::fields(head);
-        Ok(request)
+    fn send(send: &SendRequest, head: &Head, form: Form<'_>, end: bool) -> Result<Self, Error> {
+        let slot = send.shared.borrow_mut().open(head, form, end)?;
+        let mut held = Held::new(send.shared.clone(), slot);
+        held.sent_all = end;
+        Ok(Self { held, answered: false })
     }
 
-    fn send(send: &mut SendRequest<Bytes>, request: http::Request<()>, end: bool) -> Result<Self, h2::Error> {
-        let (response, stream) = send.send_request(request, end)?;
-        Ok(Self {
-            share: None,
-            response: Some(response),
-            incoming: None,
-            outgoing: Outgoing { stream: (!end).then_some(stream) },
-        })
-    }
-
-    /// Counts its bytes from now on, where there is a meter: nothing of it has been written yet.
-    #[must_use]
-    pub fn metered(mut self, meter: Option<&Rc<Meter>>) -> Self {
-        self.share = self.response.as_ref().and_then(|response| Share::new(meter, response.stream_id()));
-        self
-    }
-
-    /// What has passed on the wire, where it is counted.
+    /// What has passed on the wire.
     pub fn wire(&self) -> WireBytes {
-        self.share.as_ref().map(Share::wire).unwrap_or_default()
+        self.held.wire()
     }
 
     /// An interim response that has come, if any: 1xx except 101.
     pub fn poll_informational(&mut self, cx: &mut Context<'_>, head: &mut Head) -> Poll<bool> {
-        let Some(response) = &mut self.response else { return Poll::Ready(false) };
-        match response.poll_informational(cx) {
-            Poll::Ready(Some(Ok(interim))) => {
-                let (parts, ()) = interim.into_parts();
-                convert::response(&parts, false, head);
-                Poll::Ready(true)
+        let mut state = self.held.shared.borrow_mut();
+        let state = &mut *state;
+        let Some(stream) = state.streams.get(self.held.slot) else { return Poll::Ready(false) };
+        if stream.interim.is_empty() {
+            if stream.answered || stream.error.is_some() {
+                return Poll::Ready(false);
             }
-            Poll::Ready(_) => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
+            stream.wait(wait::READ, cx);
+            return Poll::Pending;
         }
+        let mut came = stream.interim.remove(0);
+        mem::swap(head, &mut came);
+        state.pool.give_back_head(came);
+        Poll::Ready(true)
     }
 
     /// The response's head, and how its body is framed for HTTP/1.1.
-    pub fn poll_response(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &mut Head,
-    ) -> Poll<Result<Framing, h2::Error>> {
-        let Some(response) = &mut self.response else {
-            return Poll::Ready(Err(h2::Reason::INTERNAL_ERROR.into()));
+    pub fn poll_response(&mut self, cx: &mut Context<'_>, head: &mut Head) -> Poll<Result<Framing, Error>> {
+        let mut state = self.held.shared.borrow_mut();
+        let state = &mut *state;
+        let Some(stream) = state.streams.get(self.held.slot) else {
+            return Poll::Ready(Err(Reason::INTERNAL_ERROR.into()));
         };
-        let (parts, body) = ready!(Pin::new(response).poll(cx))?.into_parts();
-        self.response = None;
-        let framing = convert::response(&parts, body.is_end_stream(), head);
-        self.incoming = Some(Incoming::new(body));
-        Poll::Ready(Ok(framing))
+        if let Some((mut came, Came::Response(response))) = stream.head.take() {
+            // Those that nobody asked for are gone with it.
+            stream.interim.clear();
+            mem::swap(head, &mut came);
+            state.pool.give_back_head(came);
+            self.answered = true;
+            return Poll::Ready(Ok(response.framing));
+        }
+        match stream.error {
+            _ if self.answered => Poll::Ready(Err(Reason::INTERNAL_ERROR.into())),
+            Some(error) => Poll::Ready(Err(error)),
+            None => {
+                stream.wait(wait::READ, cx);
+                Poll::Pending
+            }
+        }
     }
 
     /// Whether the whole request has been handed over.
     pub fn has_sent_all(&self) -> bool {
-        self.outgoing.stream.is_none()
+        self.held.sent_all
     }
 
     /// Breaks the stream off.
     pub fn reset(&mut self) {
-        if let Some(stream) = &mut self.outgoing.stream {
-            stream.send_reset(h2::Reason::CANCEL);
-        }
+        self.held.reset(Reason::CANCEL);
     }
 }
 
 impl Source for ClientStream {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
-        match &mut self.incoming {
-            Some(incoming) => incoming.poll_piece(cx),
-            None => Poll::Ready(Ok(Piece::End)),
-        }
+        if self.answered { self.held.poll_piece(cx) } else { Poll::Ready(Ok(Piece::End)) }
     }
 
     fn data(&self, n: usize) -> &[u8] {
-        self.incoming.as_ref().map(|i| i.data(n)).unwrap_or_default()
+        self.held.data(n)
     }
 
     fn consume(&mut self, n: usize) {
-        if let Some(incoming) = &mut self.incoming {
-            incoming.consume(n);
-        }
+        self.held.consume(n);
     }
 
     fn trailers(&mut self) -> Option<&Head> {
-        self.incoming.as_mut().and_then(Incoming::trailers)
+        self.held.trailers()
     }
 }
 
 impl Sink for ClientStream {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.outgoing.poll_send(cx, data)
+        self.held.poll_send(cx, data)
     }
 
     fn finish(&mut self, trailers: Option<&Head>) -> io::Result<()> {
-        self.outgoing.finish(trailers)
+        self.held.finish(trailers)
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -4,8 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep};
+
+use super::connection::Connection;
+use super::frame;
+use super::receive::ALIVE;
+use super::state::{Ping, Shared};
 
 /// When to ask, and how long to wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,39 +22,39 @@ pub struct Keepalive {
 
 /// Asks a connection whether it lives.
 pub struct Pinger {
-    pings: PingPong,
+    shared: Shared,
     keepalive: Keepalive,
-    asked: bool,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl Pinger {
     /// The first PING goes out after one interval.
-    pub fn new(pings: PingPong, keepalive: Keepalive) -> Self {
-        Self { pings, keepalive, asked: false, alarm: Box::pin(tokio::time::sleep(keepalive.interval)) }
+    pub fn new<T>(connection: &Connection<T>, keepalive: Keepalive) -> Self {
+        let alarm = Box::pin(tokio::time::sleep(keepalive.interval));
+        Self { shared: connection.shared().clone(), keepalive, alarm }
     }
 
-    /// Ready when the connection is dead. To be polled by whoever polls the connection.
+    /// Ready when the connection is dead. To be polled by whoever polls the connection, before that.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.asked {
-                match self.pings.poll_pong(cx) {
-                    Poll::Ready(Ok(_)) => {
-                        self.asked = false;
-                        self.alarm.as_mut().reset(Instant::now() + self.keepalive.interval);
-                    }
-                    // The connection is ending: its own poll says how.
-                    Poll::Ready(Err(_)) => return Poll::Pending,
-                    Poll::Pending => {}
-                }
+            let mut state = self.shared.borrow_mut();
+            if state.ended.is_some() {
+                // Its own poll says how.
+                return Poll::Pending;
+            }
+            if state.ping == Ping::Answered {
+                state.ping = Ping::None;
+                self.alarm.as_mut().reset(Instant::now() + self.keepalive.interval);
             }
             if self.alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if self.asked || self.pings.send_ping(Ping::opaque()).is_err() {
+            if state.ping == Ping::Asked {
                 return Poll::Ready(());
             }
-            self.asked = true;
+            state.ping = Ping::Asked;
+            let pool = state.pool.clone();
+            frame::put_ping(0, ALIVE, state.out.bytes(&pool));
             self.alarm.as_mut().reset(Instant::now() + self.keepalive.timeout);
         }
     }

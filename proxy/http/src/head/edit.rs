@@ -14,6 +14,11 @@ impl Head {
         }
     }
 
+    /// Replaces the method.
+    pub fn set_method(&mut self, method: &[u8]) {
+        self.method = self.append(method);
+    }
+
     /// Replaces the path with query.
     pub fn set_path(&mut self, path: &[u8]) {
         self.path = self.append(path);

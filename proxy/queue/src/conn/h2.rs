@@ -4,12 +4,9 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use forebay_http::h1::Framing;
-use forebay_http::h2::{self as http2, ServerStream};
+use forebay_http::h2::{self as http2, Arrived, Reason, ServerStream};
 use forebay_net::{Phase, Stream};
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
 
 use super::{Door, Peer};
 use crate::exchange::{Asked, Clocks};
@@ -24,17 +21,11 @@ const HEADERS: usize = 200;
 
 /// Serves the connection to its end.
 pub(super) async fn serve(sidecar: &Rc<Sidecar>, peer: Peer, stream: Stream) {
-    match http2::accept(stream, STREAMS, HEAD_BYTES, false).await {
-        Ok(connection) => streams(sidecar, &Rc::new(peer), connection).await,
-        Err(error) => tracing::debug!(peer = %peer.from.remote, %error, "an HTTP/2 connection did not begin"),
-    }
+    let connection = http2::accept(stream, &sidecar.buffers, STREAMS, HEAD_BYTES, false);
+    streams(sidecar, &Rc::new(peer), connection).await;
 }
 
-async fn streams(
-    sidecar: &Rc<Sidecar>,
-    peer: &Rc<Peer>,
-    mut connection: h2::server::Connection<Stream, Bytes>,
-) {
+async fn streams(sidecar: &Rc<Sidecar>, peer: &Rc<Peer>, mut connection: http2::Connection<Stream>) {
     let mut guard = sidecar.drain.guard();
     loop {
         let next = poll_fn(|cx| {
@@ -50,9 +41,9 @@ async fn streams(
         })
         .await;
         match next {
-            Some(Ok((request, respond))) => {
+            Some(Ok(arrived)) => {
                 let (sidecar, peer) = (sidecar.clone(), peer.clone());
-                tokio::task::spawn_local(async move { stream(&sidecar, &peer, request, respond).await });
+                tokio::task::spawn_local(async move { stream(&sidecar, &peer, arrived).await });
             }
             Some(Err(error)) => {
                 if !error.is_io() && error.reason() != Some(Reason::NO_ERROR) {
@@ -65,14 +56,9 @@ async fn streams(
     }
 }
 
-async fn stream(
-    sidecar: &Rc<Sidecar>,
-    peer: &Peer,
-    request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
+async fn stream(sidecar: &Rc<Sidecar>, peer: &Peer, arrived: Arrived) {
     let mut x = sidecar.lend_exchange();
-    let (mut leg, framing) = ServerStream::open(request, respond, HEADERS, None, &mut x.req);
+    let (mut leg, framing) = ServerStream::open(arrived, HEADERS, &mut x.req);
     match framing {
         Ok(_) if x.req.is_connect() => leg.reset(Reason::PROTOCOL_ERROR),
         Ok(framing) => {

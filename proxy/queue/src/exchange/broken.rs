@@ -23,7 +23,7 @@ pub(super) enum Broken {
     /// What it said is no HTTP/1.
     Malformed(String),
     /// What it said is no HTTP/2, or it reset the stream.
-    Http2(h2::Error),
+    Http2(forebay_http::h2::Error),
     /// It switched to another protocol than was asked for.
     Switched { to: String, wanted: String },
 }

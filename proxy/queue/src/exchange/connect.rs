@@ -7,13 +7,11 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use forebay_base::rng::Rng;
 use forebay_http::h1::Leg;
-use forebay_http::h2::Settings;
+use forebay_http::h2::{SendRequest, Settings};
 use forebay_http::{Client, Version};
 use forebay_upstream::{ConnectError, Dial, OnShared, Reuse, Stream, Tie};
-use h2::client::SendRequest;
 
 use super::{Broken, Clocks, Exchange, Fault};
 use crate::sidecar::{APP, KEEP, Sidecar, Wire};
@@ -25,7 +23,7 @@ use crate::sidecar::{APP, KEEP, Sidecar, Wire};
 )]
 pub(super) enum Line {
     H1 { leg: Leg, tie: Tie<Wire>, reused: bool },
-    H2(SendRequest<Bytes>, OnShared),
+    H2(SendRequest, OnShared),
 }
 
 /// How long the app may take to accept, first.
@@ -145,7 +143,7 @@ async fn share(sidecar: &Rc<Sidecar>) -> Result<Line, Fault> {
                     Dial { address: sidecar.config.app, timeout: patience.next, tls: None, asked: None };
                 let now = sidecar.clock.now().0;
                 let settings = Settings::default();
-                let opened = sidecar.pools.open_shared(APP, dial, now, &settings, KEEP, false, Wire).await;
+                let opened = sidecar.pools.open_shared(APP, dial, now, &settings, KEEP, Wire).await;
                 if let Err(error) = opened {
                     patience.after(error, sidecar).await?;
                 }

@@ -6,7 +6,6 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use forebay_http::h1::{Framing, HeadError, Leg, Limits};
 use forebay_http::h2::{self as http2, ClientStream, Settings};
 use forebay_http::{Head, Piece, Pool, Sink, Source};
@@ -172,10 +171,9 @@ impl Attempt {
         body: Option<Vec<u8>>,
     ) -> Result<(u16, Vec<u8>, Option<String>), Miss> {
         let stream = Stream::Plain(self.connect(address).await?);
-        let (send, connection) =
-            http2::connect(stream, &Settings::default()).await.map_err(|e| self.miss(e))?;
+        let (mut send, connection) = http2::connect(stream, &self.buffers, &Settings::default());
         let answer = async {
-            let mut send = send.ready().await?;
+            poll_fn(|cx| send.poll_ready(cx)).await?;
             let mut stream = ClientStream::open(&mut send, head, body.is_none())?;
             if let Some(body) = body {
                 let mut rest = &*body;
@@ -195,14 +193,14 @@ impl Attempt {
                         stream.consume(n);
                     }
                     Ok(Piece::End) => break,
-                    Err(_) => return Err(h2::Reason::INTERNAL_ERROR.into()),
+                    Err(_) => return Err(http2::Reason::INTERNAL_ERROR.into()),
                 }
             }
             // An error without a message comes as a head only.
             let text =
                 |head: &Head| head.get(b"grpc-status").map(|v| String::from_utf8_lossy(v).into_owned());
             let outcome = stream.trailers().and_then(text).or_else(|| text(&response));
-            Ok::<_, h2::Error>((response.status, answer, outcome))
+            Ok::<_, http2::Error>((response.status, answer, outcome))
         };
         tokio::select! {
             biased;
@@ -212,11 +210,11 @@ impl Attempt {
     }
 }
 
-fn broken(_: io::Error) -> h2::Error {
-    h2::Reason::INTERNAL_ERROR.into()
+fn broken(_: io::Error) -> http2::Error {
+    http2::Reason::INTERNAL_ERROR.into()
 }
 
-async fn drive(connection: h2::client::Connection<Stream, Bytes>) -> String {
+async fn drive(connection: http2::Connection<Stream>) -> String {
     match connection.await {
         Ok(()) => "EOF".to_owned(),
         Err(e) => e.to_string(),
