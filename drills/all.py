@@ -26,6 +26,7 @@ DRILLS = [
     "rollouts",
     "replica_killed",
     "h2_clients",
+    "h2spec",
     "tls_clients",
     "wrk_clients",
     "syscalls",
