@@ -2,8 +2,9 @@
 """What Services at zero cost: memory, time to apply, and the bytes of one change. Usage: benches/memory.py [COUNT ...]
 
 For each COUNT (1000 and 5000 unless told) an `up` with one Service at zero gets so many more, all in one file. Resident
-memory is the whole process's. A change is one variable of one Service in that file, which makes one new revision; what it
-costs on the stream is what the gateway counts (`control_plane.rx_*` of /stats). Nothing passes or fails here.
+memory is the whole process's, taken once more after a restart on the same state directory. A change is one variable of one
+Service in that file, which makes one new revision; what it costs on the stream is what the gateway counts
+(`control_plane.rx_*` of /stats). Nothing passes or fails here.
 """
 
 import json
@@ -23,8 +24,8 @@ SETTLE = 3.0
 
 def main() -> None:
     counts = [int(word) for word in sys.argv[1:]] or [1000, 5000]
-    print("| Services | empty | then | each | applied in | change: bytes | resources | file read to obeyed |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| Services | empty | then | each | each after a restart | applied in | change: bytes | resources | file read to obeyed |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for count in counts:
         print(row(measure(count)), flush=True)
 
@@ -49,10 +50,16 @@ def measure(count: int) -> dict:
         changed = time.monotonic() - began
         time.sleep(1)
         after = stream(forebay)
+        forebay.stop()
+        forebay.start()
+        until("every Service to be told of again", lambda: told(forebay) > count, 600)
+        time.sleep(SETTLE)
+        again = resident(forebay.pid)
     return {
         "count": count,
         "empty": empty,
         "full": full,
+        "again": again,
         "applied": applied,
         "changed": changed,
         "bytes": after.get("rx_bytes", 0) - before.get("rx_bytes", 0),
@@ -63,9 +70,9 @@ def measure(count: int) -> dict:
 
 def row(measured: dict) -> str:
     m = measured
-    each = (m["full"] - m["empty"]) / m["count"]
+    each, again = ((m[name] - m["empty"]) / m["count"] for name in ("full", "again"))
     return (
-        f"| {m['count']} | {m['empty'] / 1024:.1f} MiB | {m['full'] / 1024:.1f} MiB | {each:.2f} KiB | {m['applied']:.2f} s "
+        f"| {m['count']} | {m['empty'] / 1024:.1f} MiB | {m['full'] / 1024:.1f} MiB | {each:.2f} KiB | {again:.2f} KiB | {m['applied']:.2f} s "
         f"| {m['bytes']} | {m['resources']} | {m['changed'] * 1000:.0f} ms |"
     )
 

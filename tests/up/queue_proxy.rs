@@ -230,10 +230,10 @@ async fn a_replica_whose_queue_proxy_or_app_dies_is_replaced() {
 #[tokio::test]
 async fn an_app_on_another_port_is_told_so() {
     let setup = Setup::new().arg("--queue-proxy");
-    let script = "exec python3 -m http.server --bind 127.0.0.1 0";
+    let script = format!("PORT=0 exec {} sample hello", crate::support::FOREBAY);
     setup.save(
         "app.yaml",
-        hello(&setup.mark()).command(&["/bin/sh", "-c", script]).scaling("initial-scale", "1"),
+        hello(&setup.mark()).command(&["/bin/sh", "-c", &script]).scaling("initial-scale", "1"),
     );
     let forebay = setup.start().await;
     let waiting = tokio::spawn(h1::get(forebay.address, HOST, "/"));
