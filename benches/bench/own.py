@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import tempfile
+import threading
 
 from . import machine
 from .changes import WORKERS, bootstrap
@@ -13,6 +14,8 @@ from .machine import Unable
 from .peers import FOREBAY, LOAD, envoy_binary
 
 WATCHERS = 16
+# For all of a gateway's changes, seconds.
+PATIENCE = 120
 KINDS = ("endpoint", "split", "add", "remove")
 
 
@@ -46,6 +49,9 @@ def _rows(gateway: list, services: int, times: int) -> list[str]:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=ends.enter_context(open(home / "control.log", "w")), text=True,
         )
         ends.callback(machine.stop, control)
+        late = threading.Timer(PATIENCE, control.kill)
+        late.start()
+        ends.callback(late.cancel)
         config = home / "bootstrap.json"
         config.write_text(bootstrap(admin, xds, "DELTA_GRPC"))
         log = home / "gateway.log"
@@ -69,5 +75,5 @@ def _rows(gateway: list, services: int, times: int) -> list[str]:
 def _said(control: subprocess.Popen, home: pathlib.Path) -> dict:
     line = control.stdout.readline()
     if not line:
-        raise Unable(f"the control plane ended: {machine.tail(home / 'control.log')}")
+        raise Unable(f"not done within {PATIENCE} s, or the control plane ended: {machine.tail(home / 'control.log')}")
     return json.loads(line)

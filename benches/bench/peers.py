@@ -91,7 +91,7 @@ class Envoy(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return said([envoy_binary(), "--version"])
+        return "envoy " + said([envoy_binary(), "--version"]).rpartition("version: ")[2]
 
 
 def _bootstrap(peer: Peer) -> str:
