@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("forebay-knative", 1),
     ("forebay-format", 0),
     ("forebay-proto", 0),
+    ("forebay-report", 0),
     ("forebay-base", 0),
 ];
 
@@ -52,7 +53,10 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("forebay-http", &["hyper", "envoy-types", "forebay-proto"]),
     ("forebay-engine", &["envoy-types", "forebay-proto", "tonic"]),
     ("forebay-upstream", &["envoy-types", "forebay-proto"]),
-    ("forebay-queue", &["hyper", "envoy-types", "tonic", "forebay-engine", "forebay-model"]),
+    (
+        "forebay-queue",
+        &["hyper", "h2", "envoy-types", "forebay-proto", "tonic", "forebay-engine", "forebay-model"],
+    ),
     ("forebay-base", &["tokio", "prost"]),
 ];
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use forebay_proto::metrics::WireStatMessages;
+use forebay_report::metrics::WireStatMessages;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 

@@ -6,7 +6,7 @@ mod entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use forebay_proto::metrics::WireStatMessage;
+use forebay_report::metrics::WireStatMessage;
 
 use crate::moment::Moment;
 use crate::scaler::{Activity, Scaler};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forebay_autoscaler::scaler::Activity;
 use forebay_autoscaler::{Autoscaler, Config, Defaults, ScaleTo, Settings};
-use forebay_proto::metrics::{Stat, WireStatMessage, WireStatMessages};
+use forebay_report::metrics::{Stat, WireStatMessage, WireStatMessages};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use tokio::net::TcpStream;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_autoscaler::stat_server::{self, StatServer, Stop};
-use forebay_proto::metrics::{Stat, WireStatMessage, WireStatMessages};
+use forebay_report::metrics::{Stat, WireStatMessage, WireStatMessages};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,8 +1,9 @@
 //! Words every floor shares: Go durations, a fast random generator, bytes that are kept as what differs, versions that
-//! are mostly hashes.
+//! are mostly hashes, the calendar.
 //! Knows nothing of async, protobuf or HTTP.
 
 pub mod alike;
+pub mod calendar;
 pub mod duration;
 pub mod rng;
 pub mod version;

@@ -1,12 +1,10 @@
 //! The protobuf vocabulary: Envoy v3 re-exported from `envoy-types` under one name, so that one line changes if it is ever
-//! replaced, and Knative's stat messages. Knows nothing else.
+//! replaced. Knows nothing else.
 
 pub use envoy_types::pb;
 pub use envoy_types::pb::{envoy, google, udpa, xds};
 
 pub mod json;
-pub mod metrics;
-pub mod otlp;
 pub mod type_url;
 
 pub use google::protobuf::Any;

@@ -17,7 +17,6 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::flags::Flags;
-pub(crate) use pattern::date;
 use pattern::{Line, Pattern};
 
 /// Where lines go. Held for one write; no worker writes lines while it serves a request.

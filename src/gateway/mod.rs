@@ -5,8 +5,6 @@ mod flags;
 mod log;
 mod shown;
 
-pub(crate) use log::date;
-
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_base::duration::show;
-use forebay_proto::metrics::Stat;
+use forebay_report::metrics::Stat;
 
 use super::Status;
 use crate::decision::{By, Decider, Decision, Observed};

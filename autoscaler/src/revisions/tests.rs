@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_proto::metrics::Stat;
+use forebay_report::metrics::Stat;
 
 use super::*;
 use crate::settings::Defaults;

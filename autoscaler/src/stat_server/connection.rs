@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use forebay_proto::metrics::WireStatMessages;
+use forebay_report::metrics::WireStatMessages;
 use futures_util::StreamExt;
 use prost::Message as _;
 use socket2::{SockRef, TcpKeepalive};

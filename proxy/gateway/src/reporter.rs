@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use forebay_engine::Report;
 use forebay_model::Revision;
-use forebay_proto::metrics::{Stat, WireStatMessage, WireStatMessages};
+use forebay_report::metrics::{Stat, WireStatMessage, WireStatMessages};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use tokio::sync::mpsc;

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use forebay_base::calendar;
+
 use crate::clock::Clock;
 
 /// The `date` header's value, rendered once a second.
@@ -25,15 +27,7 @@ impl DateLine {
 /// RFC 9110 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn imf_fixdate(unix: u64) -> [u8; 29] {
     let (days, rest) = (unix / 86_400, unix % 86_400);
-    // Civil date from days, after Howard Hinnant's algorithm: eras of 400 years starting in March.
-    let z = days + 719_468;
-    let (era, doe) = (z / 146_097, z % 146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = calendar::date(days);
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

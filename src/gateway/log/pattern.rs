@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use forebay_base::calendar::date;
 use tracing::Level;
 
 /// Envoy's.
@@ -115,17 +116,6 @@ fn escape(line: &mut String, text: &str) -> std::fmt::Result {
     Ok(())
 }
 
-/// Year, month and day of a day since 1970 (Howard Hinnant's `civil_from_days`).
-pub(crate) fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * day + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, day - (153 * shifted + 2) / 5 + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -149,13 +139,5 @@ mod tests {
             "[2000-02-29 12:34:56.789][worker-0][warning][config] [src/a/b.rs:7] two\\nlines\n"
         );
         assert_eq!(line("%L %^%s%$ %q 100%% %v"), "W b.rs %q 100% two\\nlines\n");
-    }
-
-    #[test]
-    fn dates_turn_with_months_and_leap_years() {
-        assert_eq!(date(0), (1970, 1, 1));
-        assert_eq!(date(59), (1970, 3, 1));
-        assert_eq!(date(11_016), (2000, 2, 29));
-        assert_eq!(date(20_818), (2026, 12, 31));
     }
 }

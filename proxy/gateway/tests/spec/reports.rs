@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_proto::metrics::{Stat, WireStatMessages};
+use forebay_report::metrics::{Stat, WireStatMessages};
 use futures_util::StreamExt;
 use prost::Message as _;
 use tokio::sync::mpsc;

@@ -10,7 +10,7 @@ use forebay_proto::envoy::config::trace::v3::{
 use forebay_proto::envoy::r#type::tracing::v3::{CustomTag, custom_tag};
 use forebay_proto::envoy::r#type::v3::Percent;
 use forebay_proto::google::protobuf::{BoolValue, Duration};
-use forebay_proto::otlp;
+use forebay_report::otlp;
 use prost::Message;
 
 use super::backend::Backend;

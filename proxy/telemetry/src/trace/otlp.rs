@@ -1,11 +1,11 @@
 //! Spans as OpenTelemetry's export request, laid out as Envoy does. Knows no transport.
 
-use forebay_proto::otlp as pb;
+use forebay_report::otlp as pb;
 use prost::Message;
 
 use super::span::{Kind, Span};
 
-pub use forebay_proto::otlp::EXPORT_PATH;
+pub use forebay_report::otlp::EXPORT_PATH;
 
 /// Who sends spans.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
