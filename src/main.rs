@@ -3,7 +3,6 @@
 mod cli;
 mod explain;
 mod gateway;
-mod queue;
 mod sample;
 mod up;
 
@@ -25,12 +24,12 @@ fn main() -> ExitCode {
             return gateway::run(words.iter().map(|word| word.to_string_lossy().into_owned()));
         }
         // Without the tree of commands: it is two MiB of the program's pages, which a sidecar would hold for its life.
-        [word] if word == "queue-proxy" => return queue::run(),
+        [word] if word == "queue-proxy" => return forebay_queue::run(),
         _ => {}
     }
     match Cli::parse().command {
         Command::Gateway(words) => gateway::run(words.words),
-        Command::QueueProxy => queue::run(),
+        Command::QueueProxy => forebay_queue::run(),
         Command::Up(options) => up::run(*options),
         Command::Sample(options) => sample::run(options.app),
         Command::Explain(options) => explain::run(&options),

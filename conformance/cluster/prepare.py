@@ -78,3 +78,13 @@ def gateway(name: str) -> pathlib.Path:
         raise Failure("cargo build --release failed")
     target = os.environ.get("CARGO_TARGET_DIR") or places.REPOSITORY / "target"
     return (places.REPOSITORY / target).resolve() / "release" / "forebay"
+
+
+def sidecar() -> pathlib.Path:
+    """The program of the queue-proxy's image: $FOREBAY_QUEUE_PROXY, or what its recipe builds."""
+    if given := os.environ.get("FOREBAY_QUEUE_PROXY"):
+        return pathlib.Path(given)
+    built = subprocess.run([places.REPOSITORY / "deploy/build-queue-proxy"], stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        raise Failure("deploy/build-queue-proxy failed")
+    return pathlib.Path(built.stdout.strip())

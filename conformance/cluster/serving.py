@@ -26,19 +26,19 @@ SETTINGS = {
 }
 
 
-def images(forebay: pathlib.Path) -> list[tuple[str, str]]:
+def images(forebay: pathlib.Path, sidecar: pathlib.Path) -> list[tuple[str, str]]:
     """Which command runs for which image. `dev.local` is what Serving takes without asking a registry."""
     return [
         (r"ko://knative\.dev/serving/cmd/queue", f'exec {PARTS}/queue "$@"'),
         (r"ko://knative\.dev/serving/cmd/(\w+)", f'exec {PARTS}/serving/\\1 "$@"'),
-        (r"dev\.local/queue-proxy", f"exec {forebay} queue-proxy"),
+        (r"dev\.local/queue-proxy", f"exec {sidecar}"),
         (r"dev\.local/hello", f"exec {forebay} sample hello"),
     ]
 
 
-def start(gateway: pathlib.Path, forebay: pathlib.Path):
+def start(gateway: pathlib.Path, forebay: pathlib.Path, sidecar: pathlib.Path):
     """A cluster with Serving and net-kourier; `gateway` takes the requests."""
-    control.up(kourier.images(kourier.named(gateway)) + images(forebay))
+    control.up(kourier.images(kourier.named(gateway)) + images(forebay, sidecar))
     serving = PARTS / "serving/serving/config"
     directories = [PARTS / "serving" / name / "config" for name in ("networking", "caching")]
     directories += [serving / name for name in CONFIG]

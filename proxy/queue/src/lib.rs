@@ -13,17 +13,20 @@ mod life;
 mod load;
 mod metrics;
 mod otlp;
+mod process;
 mod readiness;
 mod request_log;
 mod server;
 mod sidecar;
 mod template;
 mod trace;
+mod unary;
 
 pub use certificate::Unusable;
 pub use config::{
     Config, Identity, Invalid, Logging, MetricsExport, Observability, Ports, Prometheus, Target, Timeouts,
     TracesExport,
 };
+pub use process::run;
 pub use readiness::{Handler, Probe};
 pub use server::{Addresses, QueueProxy, StartError};

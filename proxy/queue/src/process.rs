@@ -1,15 +1,17 @@
-//! `forebay queue-proxy`: the environment, the log, the signals. Knows nothing of requests.
+//! The process that is a queue-proxy, `forebay-queue-proxy` or `forebay queue-proxy`: the environment, the log, the signals. Knows
+//! nothing of requests.
 
 mod log;
 
 use std::process::ExitCode;
 
-use forebay_queue::{Config, QueueProxy};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
+use crate::{Config, QueueProxy};
+
 /// Runs until SIGTERM and the drain after it; 1 for whatever keeps it from that.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let get = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let config = match Config::from_env(get) {
         Ok(config) => config,

@@ -1,6 +1,5 @@
 //! The process log as zap writes it: JSON lines with the keys of Knative's `config-logging`. Owns the form of a line; knows nothing
 //! of what is said.
-
 //!
 //! A subscriber of its own: who has neither spans nor layers needs no registry of them, nor its memory.
 
@@ -8,7 +7,7 @@ use std::fmt;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use forebay_queue::{Identity, Logging};
+use forebay_base::calendar::date;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
@@ -16,7 +15,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::gateway::date;
+use crate::{Identity, Logging};
 
 /// Starts logging to where the configuration says.
 pub(super) fn start(logging: &Logging, identity: &Identity) {
