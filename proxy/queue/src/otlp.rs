@@ -8,14 +8,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forebay_http::h1::{Framing, Leg, Limits};
-use forebay_http::{Head, Pool, Sink};
+use forebay_http::{Head, Pool, Scheme, Sink};
 use forebay_net::Stream;
 use forebay_net::tls::{ClientSpec, ClientTls, Params, SanRule, Validation, Version};
-use forebay_proto::otlp as pb;
-use http::Request;
+use forebay_report::otlp as pb;
 use tokio::net::TcpStream;
 
 use crate::config::{Config, Target};
+use crate::unary;
 
 /// The exporters' default for one attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,41 +82,22 @@ impl Collector {
 
     async fn call(&self, stream: Stream, message: &[u8]) -> Result<(), String> {
         let Target { host, port, tls, .. } = &self.target;
-        let scheme = if *tls { "https" } else { "http" };
-        let request = Request::post(format!("{scheme}://{}{}", authority(host, *port), self.rpc))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("user-agent", AGENT)
-            .body(())
-            .map_err(told)?;
-        // Not compressed, and its length.
-        let mut body = vec![0];
-        body.extend_from_slice(&u32::try_from(message.len()).map_err(told)?.to_be_bytes());
-        body.extend_from_slice(message);
-        let (mut sender, connection) = h2::client::handshake(stream).await.map_err(told)?;
-        let answer = async {
-            let (answer, mut out) = sender.send_request(request, false).map_err(told)?;
-            out.send_data(body.into(), true).map_err(told)?;
-            let (head, mut body) = answer.await.map_err(told)?.into_parts();
-            while let Some(data) = body.data().await {
-                let length = data.map_err(told)?.len();
-                body.flow_control().release_capacity(length).map_err(told)?;
-            }
-            let trailers = body.trailers().await.map_err(told)?.unwrap_or_default();
-            let said = |name| {
-                trailers.get(name).or(head.headers.get(name)).map(|v| String::from_utf8_lossy(v.as_bytes()))
-            };
-            match said("grpc-status").as_deref() {
-                Some("0") => Ok(()),
-                status => Err(format!(
-                    "status {}, grpc-status {}: {}",
-                    head.status,
-                    status.unwrap_or("none"),
-                    said("grpc-message").unwrap_or_default()
-                )),
-            }
-        };
-        either(answer, connection).await
+        let mut head = Head::default();
+        head.set_request(b"POST", self.rpc.as_bytes(), authority(host, *port).as_bytes());
+        head.scheme = if *tls { Scheme::Https } else { Scheme::Http };
+        head.push(b"content-type", b"application/grpc");
+        head.push(b"te", b"trailers");
+        head.push(b"user-agent", AGENT.as_bytes());
+        let answer = unary::ask(stream, &Pool::new(), &head, Some(&unary::message(message))).await?;
+        match answer.grpc_status.as_deref() {
+            Some("0") => Ok(()),
+            status => Err(format!(
+                "status {}, grpc-status {}: {}",
+                answer.status,
+                status.unwrap_or("none"),
+                answer.grpc_message.unwrap_or_default()
+            )),
+        }
     }
 
     async fn connect(&self) -> Result<Stream, String> {
@@ -164,23 +145,6 @@ impl Collector {
 }
 
 const AGENT: &str = concat!("forebay-queue-proxy/", env!("CARGO_PKG_VERSION"));
-
-/// The answer; or that the connection ended before there was one.
-async fn either<T, E: std::error::Error>(
-    answer: impl Future<Output = Result<T, String>>,
-    connection: impl Future<Output = Result<(), E>>,
-) -> Result<T, String> {
-    tokio::pin!(answer);
-    tokio::select! {
-        biased;
-        done = &mut answer => done,
-        ended = connection => match ended {
-            // It closed in order: what it still had to say has been read.
-            Ok(()) => answer.await,
-            Err(error) => Err(told(error)),
-        },
-    }
-}
 
 fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }

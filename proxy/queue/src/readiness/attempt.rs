@@ -7,13 +7,13 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use forebay_http::h1::{Framing, HeadError, Leg, Limits};
-use forebay_http::h2::{self as http2, ClientStream, Settings};
-use forebay_http::{Head, Piece, Pool, Sink, Source};
+use forebay_http::{Head, Pool, Sink};
 use forebay_net::Stream;
 use prost::Message;
 use tokio::net::TcpStream;
 
 use super::Handler;
+use crate::unary::{self, Answer};
 
 /// What an attempt does.
 pub(super) struct Attempt {
@@ -38,9 +38,6 @@ const REDIRECTS: usize = 10;
 /// Answers to probes are small.
 const LIMITS: Limits =
     Limits { head_bytes: 64 * 1024, headers: 200, http10: true, keeps_case: false, connect: false };
-
-/// More than any health answer has, in bytes.
-const LONGEST: usize = 64 * 1024;
 
 impl Attempt {
     pub(super) fn new(handler: &Handler, detects_http2: bool, buffers: Rc<Pool>) -> Self {
@@ -114,8 +111,8 @@ impl Attempt {
     /// HTTP/2 with prior knowledge.
     async fn http2(&self, address: &str, path: &str, headers: &[(String, String)]) -> Result<(), Miss> {
         let request = request(address, path, headers);
-        let (status, ..) = self.exchange(address, &request, None).await?;
-        self.judge(status)
+        let answer = self.exchange(address, &request, None).await?;
+        self.judge(answer.status)
     }
 
     fn judge(&self, status: u16) -> Result<(), Miss> {
@@ -134,15 +131,12 @@ impl Attempt {
         head.push(b"te", b"trailers");
         head.push(b"user-agent", AGENT);
         let message = HealthCheckRequest { service: service.to_owned() };
-        // A message after its five bytes: not compressed, length.
-        let mut body = vec![0];
-        body.extend((message.encoded_len() as u32).to_be_bytes());
-        body.extend(message.encode_to_vec());
-        let (status, answer, outcome) = self.exchange(&address, &head, Some(body)).await?;
+        let body = unary::message(&message.encode_to_vec());
+        let Answer { status, body, grpc_status, .. } = self.exchange(&address, &head, Some(&body)).await?;
         if status != 200 {
             return Err(self.miss(format_args!("health rpc probe failed: HTTP status {status}")));
         }
-        match outcome.as_deref() {
+        match grpc_status.as_deref() {
             Some("0") => {}
             Some("12") => {
                 let what = "this server does not implement the grpc health protocol (grpc.health.v1.Health)";
@@ -153,7 +147,7 @@ impl Attempt {
                 return Err(self.miss(format_args!("health rpc probe failed: grpc-status {code}")));
             }
         }
-        let serving = answer.get(5..).and_then(|message| HealthCheckResponse::decode(message).ok());
+        let serving = body.get(5..).and_then(|message| HealthCheckResponse::decode(message).ok());
         match serving {
             Some(HealthCheckResponse { status: SERVING }) => Ok(()),
             Some(HealthCheckResponse { status }) => {
@@ -163,61 +157,9 @@ impl Attempt {
         }
     }
 
-    /// One exchange of HTTP/2 on a connection of its own: status, body, grpc-status.
-    async fn exchange(
-        &self,
-        address: &str,
-        head: &Head,
-        body: Option<Vec<u8>>,
-    ) -> Result<(u16, Vec<u8>, Option<String>), Miss> {
+    async fn exchange(&self, address: &str, head: &Head, body: Option<&[u8]>) -> Result<Answer, Miss> {
         let stream = Stream::Plain(self.connect(address).await?);
-        let (mut send, connection) = http2::connect(stream, &self.buffers, &Settings::default());
-        let answer = async {
-            poll_fn(|cx| send.poll_ready(cx)).await?;
-            let mut stream = ClientStream::open(&mut send, head, body.is_none())?;
-            if let Some(body) = body {
-                let mut rest = &*body;
-                while !rest.is_empty() {
-                    let sent = poll_fn(|cx| stream.poll_send(cx, rest)).await;
-                    rest = rest.get(sent.map_err(broken)?..).unwrap_or_default();
-                }
-                stream.finish(None).map_err(broken)?;
-            }
-            let mut response = Head::default();
-            poll_fn(|cx| stream.poll_response(cx, &mut response)).await?;
-            let mut answer = Vec::new();
-            while answer.len() < LONGEST {
-                match poll_fn(|cx| stream.poll_piece(cx)).await {
-                    Ok(Piece::Data(n)) => {
-                        answer.extend_from_slice(stream.data(n));
-                        stream.consume(n);
-                    }
-                    Ok(Piece::End) => break,
-                    Err(_) => return Err(http2::Reason::INTERNAL_ERROR.into()),
-                }
-            }
-            // An error without a message comes as a head only.
-            let text =
-                |head: &Head| head.get(b"grpc-status").map(|v| String::from_utf8_lossy(v).into_owned());
-            let outcome = stream.trailers().and_then(text).or_else(|| text(&response));
-            Ok::<_, http2::Error>((response.status, answer, outcome))
-        };
-        tokio::select! {
-            biased;
-            answer = answer => answer.map_err(|e| self.miss(e)),
-            ended = drive(connection) => Err(self.miss(ended)),
-        }
-    }
-}
-
-fn broken(_: io::Error) -> http2::Error {
-    http2::Reason::INTERNAL_ERROR.into()
-}
-
-async fn drive(connection: http2::Connection<Stream>) -> String {
-    match connection.await {
-        Ok(()) => "EOF".to_owned(),
-        Err(e) => e.to_string(),
+        unary::ask(stream, &self.buffers, head, body).await.map_err(|e| self.miss(e))
     }
 }
 
