@@ -3,6 +3,7 @@
 mod h1;
 mod h2;
 mod secure;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -66,7 +67,11 @@ pub(crate) async fn serve(sidecar: &Rc<Sidecar>, door: Door, accepted: Accepted)
     };
     match http2 {
         Some(true) => Box::pin(h2::serve(sidecar, peer, stream)).await,
-        Some(false) => h1::serve(sidecar, door, &peer, stream).await,
+        Some(false) => {
+            if let Some(wanted) = h1::serve(sidecar, door, &peer, stream).await {
+                Box::pin(h2::upgraded(sidecar, peer, wanted)).await;
+            }
+        }
         None => {}
     }
 }

@@ -49,7 +49,7 @@ pub use error::{By, Error, Reason};
 pub use fields::BadRequest;
 pub use fuzz::fuzz;
 pub use pinger::{Keepalive, Pinger};
-pub use server::{Arrived, Farewell, ServerStream};
+pub use server::{Arrived, Farewell, ServerStream, upgrade};
 
 /// 64 KiB a stream: Envoy's edge recommendation; 100 streams of it are what one connection can make us hold.
 pub const STREAM_WINDOW: u32 = 64 * 1024;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,6 +14,7 @@ use super::fields::BadRequest;
 use super::state::Shared;
 use super::streams::Came;
 use super::write;
+use crate::buf::Pool;
 use crate::h1::{BodyError, Framing};
 use crate::head::Head;
 use crate::leg::{Piece, Sink, Source, WireBytes};
@@ -47,6 +49,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub fn abrupt_shutdown(&mut self, reason: Reason) {
         self.shared().borrow_mut().leave_now(reason);
     }
+}
+
+/// Takes a connection over from HTTP/1.1 (RFC 7540 3.2), after the 101: `settings` is what `HTTP2-Settings` said, decoded. The request
+/// that asked for it is the first stream, of which nothing more comes. `None` where that said no settings: the connection tells its
+/// client so, and ends.
+pub fn upgrade<T>(
+    io: T,
+    pool: &Rc<Pool>,
+    max_streams: u32,
+    header_bytes: u32,
+    settings: &[u8],
+) -> (Connection<T>, Option<ServerStream>) {
+    let connection = super::accept(io, pool, max_streams, header_bytes, false);
+    let mut state = connection.shared().borrow_mut();
+    if let Err(reason) = state.obey(settings.as_chunks().0) {
+        state.leave_now(reason);
+        drop(state);
+        return (connection, None);
+    }
+    state.last_id = 1;
+    let mut first = state.new_stream(1);
+    first.recv_ended = true;
+    let slot = state.streams.insert(first);
+    drop(state);
+    let mut held = Held::new(connection.shared().clone(), slot);
+    held.read_all = true;
+    (connection, Some(ServerStream { held, tunnel: false, asks: false }))
 }
 
 /// Tells a connection's client to go, before all that is sent from then on.

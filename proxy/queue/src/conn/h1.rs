@@ -9,6 +9,7 @@ use forebay_http::Sink;
 use forebay_http::h1::{HeadError, Leg, Limits, Reject, RequestMeta};
 use forebay_net::{Guard, Phase, Stream};
 
+use super::upgrade::{self, Upgrade, Wanted};
 use super::{Door, HEAD, Peer};
 use crate::exchange::{After, Asked, Clocks, Exchange};
 use crate::sidecar::Sidecar;
@@ -26,25 +27,38 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// one that is idle for longer holds nothing.
 const WARM: Duration = Duration::from_secs(1);
 
-/// Serves the connection to its end.
-pub(super) async fn serve(sidecar: &Rc<Sidecar>, door: Door, peer: &Peer, stream: Stream) {
+/// Serves the connection to its end, or until it is to be one of HTTP/2.
+pub(super) async fn serve(
+    sidecar: &Rc<Sidecar>,
+    door: Door,
+    peer: &Peer,
+    stream: Stream,
+) -> Option<Box<Upgrade>> {
     let mut leg = Leg::new(stream, sidecar.buffers.clone(), None);
     let mut guard = sidecar.drain.guard();
     let mut clocks = Clocks::new(sidecar);
     let mut wait = Wait::First;
     loop {
         match next(sidecar, &mut leg, &mut guard, &mut clocks, wait).await {
-            Next::End => break,
+            Next::End => return None,
             // Boxed, so that an idle connection carries no room for it.
             next => {
                 let busy = busy(sidecar, door, peer, &mut leg, &mut guard, &mut clocks, next);
                 match Box::pin(busy).await {
-                    After::KeepAlive => wait = Wait::Idle,
-                    After::Close => break,
+                    Then::Idle => wait = Wait::Idle,
+                    Then::End => return None,
+                    Then::Http2(wanted) => return Some(wanted.over(leg)),
                 }
             }
         }
     }
+}
+
+/// What becomes of a connection that was busy.
+enum Then {
+    Idle,
+    End,
+    Http2(Box<Wanted>),
 }
 
 /// Answers requests until there is none for a while, or no more at all.
@@ -56,15 +70,25 @@ async fn busy(
     guard: &mut Guard,
     clocks: &mut Clocks,
     mut next: Next,
-) -> After {
+) -> Then {
     loop {
         match next {
+            Next::Request(x, meta) if takes_http2(door) && upgrade::is_wanted(&x.req) => {
+                return match Box::pin(upgrade::agree(sidecar, leg, x, &meta)).await {
+                    Ok(wanted) => Then::Http2(wanted),
+                    Err(()) => {
+                        Box::pin(linger(sidecar, leg)).await;
+                        Then::End
+                    }
+                };
+            }
             Next::Request(mut x, meta) => {
                 x.asked = Asked {
                     framing: meta.framing,
                     keep_alive: meta.keep_alive && guard.phase() < Phase::Closing,
                     expects_continue: meta.expects_continue,
                     upgrade: meta.upgrade,
+                    apart: false,
                 };
                 let after = super::answer(sidecar, door, peer, &mut x, clocks, leg).await;
                 sidecar.give_back_exchange(x);
@@ -72,7 +96,7 @@ async fn busy(
                     if leg.has_sent_all() && !leg.is_idle() {
                         Box::pin(linger(sidecar, leg)).await;
                     }
-                    return After::Close;
+                    return Then::End;
                 }
             }
             Next::Bad(why) => {
@@ -80,13 +104,18 @@ async fn busy(
                 if poll_fn(|cx| leg.poll_flush(cx)).await.is_ok() {
                     Box::pin(linger(sidecar, leg)).await;
                 }
-                return After::Close;
+                return Then::End;
             }
-            Next::Quiet => return After::KeepAlive,
-            Next::End => return After::Close,
+            Next::Quiet => return Then::Idle,
+            Next::End => return Then::End,
         }
         next = self::next(sidecar, leg, guard, clocks, Wait::Warm).await;
     }
+}
+
+/// Whether HTTP/2 is spoken at this door, however it is asked for.
+fn takes_http2(door: Door) -> bool {
+    matches!(door, Door::Main | Door::Tls)
 }
 
 /// What a connection brings next.

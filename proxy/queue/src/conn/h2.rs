@@ -8,6 +8,9 @@ use forebay_http::h1::Framing;
 use forebay_http::h2::{self as http2, Arrived, Reason, ServerStream};
 use forebay_net::{Phase, Stream};
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::upgrade::{First, Upgrade};
 use super::{Door, Peer};
 use crate::exchange::{Asked, Clocks};
 use crate::sidecar::Sidecar;
@@ -25,7 +28,29 @@ pub(super) async fn serve(sidecar: &Rc<Sidecar>, peer: Peer, stream: Stream) {
     streams(sidecar, &Rc::new(peer), connection).await;
 }
 
-async fn streams(sidecar: &Rc<Sidecar>, peer: &Rc<Peer>, mut connection: http2::Connection<Stream>) {
+/// Serves a connection that was one of HTTP/1.1 until its request asked for more (RFC 7540 3.2). That request is the first stream.
+pub(super) async fn upgraded(sidecar: &Rc<Sidecar>, peer: Peer, wanted: Box<Upgrade>) {
+    let Upgrade { wire, settings, mut x, body, trailers } = *wanted;
+    let peer = Rc::new(peer);
+    let (connection, first) = http2::upgrade(wire, &sidecar.buffers, STREAMS, HEAD_BYTES, &settings);
+    if let Some(stream) = first {
+        let (sidecar, peer) = (sidecar.clone(), peer.clone());
+        x.asked.keep_alive = true;
+        x.asked.apart = true;
+        tokio::task::spawn_local(async move {
+            let mut first = First::new(stream, body, trailers);
+            let mut clocks = Clocks::new(&sidecar);
+            super::answer(&sidecar, Door::Main, &peer, &mut x, &mut clocks, &mut first).await;
+            sidecar.give_back_exchange(x);
+        });
+    }
+    streams(sidecar, &peer, connection).await;
+}
+
+async fn streams<T>(sidecar: &Rc<Sidecar>, peer: &Rc<Peer>, mut connection: http2::Connection<T>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let mut guard = sidecar.drain.guard();
     loop {
         let next = poll_fn(|cx| {
@@ -67,7 +92,7 @@ async fn stream(sidecar: &Rc<Sidecar>, peer: &Peer, arrived: Arrived) {
             let upgrade = leg.asks_for_tunnel();
             // A body that is known to have no byte is none (Go's `http.NoBody`).
             let framing = if framing == Framing::Length(0) { Framing::None } else { framing };
-            x.asked = Asked { framing, keep_alive: true, expects_continue, upgrade };
+            x.asked = Asked { framing, keep_alive: true, expects_continue, upgrade, apart: true };
             let mut clocks = Clocks::new(sidecar);
             super::answer(sidecar, Door::Main, peer, &mut x, &mut clocks, &mut leg).await;
         }

@@ -92,13 +92,7 @@ pub(super) fn outgoing(x: &mut Exchange, peer: &Peer, app: SocketAddr) {
     }
     if x.asked.upgrade {
         let wanted = req.known(Known::Upgrade).unwrap_or_default();
-        // HTTP/2 in clear text is asked for by its preface here; who asks by an upgrade gets HTTP/1.1 (RFC 9110 7.8 lets a
-        // server ignore it).
-        if wanted.eq_ignore_ascii_case(b"h2c") {
-            x.asked.upgrade = false;
-        } else {
-            x.upgrade.extend_from_slice(wanted);
-        }
+        x.upgrade.extend_from_slice(wanted);
     }
     let trailer = announced(req, x.asked.framing, &mut x.scratch);
     req.strip_hop_by_hop();

@@ -39,13 +39,16 @@ const ACTS: [Act; 12] = [
     Act::Say("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nx"),
 ];
 
-const REQUESTS: [&str; 6] = [
+const REQUESTS: [&str; 8] = [
     "GET / HTTP/1.1\r\nhost: h\r\n\r\n",
     "GET / HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\nhello",
     "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 500\r\n\r\nnot all",
     "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz",
     "POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
+    "GET / HTTP/1.1\r\nhost: h\r\nconnection: http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: h\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: \r\n\
+     content-length: 5\r\n\r\nhello",
 ];
 
 /// A client that asks, may wait a little, and leaves in one of three ways, at a moment of its own.

@@ -12,7 +12,15 @@ impl State {
             // What we announced is only ever more than the defaults, so nothing waits for it.
             return if payload.is_empty() { Ok(()) } else { Err(Reason::FRAME_SIZE_ERROR) };
         }
-        let (settings, []) = payload.as_chunks::<6>() else { return Err(Reason::FRAME_SIZE_ERROR) };
+        let (settings, []) = payload.as_chunks() else { return Err(Reason::FRAME_SIZE_ERROR) };
+        self.obey(settings)?;
+        let (fits, out) = self.out.control(&self.pool);
+        frame::put_head(0, frame::SETTINGS, frame::ACK, 0, out);
+        if fits { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+    }
+
+    /// What the peer wants, however it was told.
+    pub(crate) fn obey(&mut self, settings: &[[u8; 6]]) -> Judged {
         if !std::mem::replace(&mut self.heard_settings, true) {
             // Without a word about it there is no limit but our own.
             self.their_streams = usize::MAX;
@@ -34,10 +42,8 @@ impl State {
                 _ => {}
             }
         }
-        let (fits, out) = self.out.control(&self.pool);
-        frame::put_head(0, frame::SETTINGS, frame::ACK, 0, out);
         self.let_open(self.their_streams.saturating_sub(self.streams.open()));
-        if fits { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+        Ok(())
     }
 
     /// Streams' windows move by the difference, below zero if need be (6.9.2).
