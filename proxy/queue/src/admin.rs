@@ -19,6 +19,7 @@ pub(crate) async fn drain<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, cl
     if path(x) != b"/wait-for-drain" {
         return reply(sidecar, x, client, 404, b"404 page not found\n", Kind::Error).await;
     }
+    tracing::info!("Attached drain handler from user-container");
     let this = sidecar.clone();
     tokio::task::spawn_local(async move {
         tokio::time::sleep(FOLLOWS).await;

@@ -67,6 +67,7 @@ impl Certificate {
     pub(crate) fn read(directory: &Path, params: Params) -> Result<Rc<Self>, Unusable> {
         let files = Files::read(directory)?;
         let tls = files.tls(directory, &params)?;
+        tracing::info!(directory = %directory.display(), "Starting to watch the following directories for changes");
         tracing::info!("{RELOADED}");
         let (read, tls) = (RefCell::new(files), RefCell::new(tls));
         Ok(Rc::new(Self { directory: directory.to_owned(), params, read, tls }))

@@ -51,6 +51,8 @@ pub(crate) struct Asked {
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
     pub(crate) upgrade: bool,
+    /// Whether its connection is not its own: it is a stream of HTTP/2.
+    pub(crate) apart: bool,
 }
 
 /// The room of one request. Reused, so that a warm one allocates nothing.
@@ -172,8 +174,8 @@ async fn serve<C: Client>(
         None => {}
     }
     sidecar.quiet.touch(now);
-    let mut counted = life::Counted::new(&sidecar.in_flight, x.req.version == forebay_http::Version::H2);
-    clocks.begin(now, &sidecar.config.timeouts);
+    let mut counted = life::Counted::new(&sidecar.in_flight, x.asked.apart);
+    clocks.begin(now);
     headers::forwarded(x);
     // Old ingresses rewrite kubelet's probes and say so; those are nobody's load.
     let probe = x.req.known(Known::KKubeletProbe).is_some_and(|v| !v.is_empty());
@@ -250,7 +252,7 @@ async fn fail<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C
         }
         Fault::Late => reply(sidecar, x, client, 504, TIMEOUT, Kind::Sniffed).await,
         Fault::App(broken) => {
-            tracing::error!(error = %broken, "error reverse proxying request");
+            tracing::error!(error = %broken, "error reverse proxying request; sockstat: {}", sockets());
             let text = format!("{broken}\n");
             reply(sidecar, x, client, 502, text.as_bytes(), Kind::Error).await
         }
@@ -258,10 +260,16 @@ async fn fail<C: Client>(sidecar: &Rc<Sidecar>, x: &mut Exchange, client: &mut C
             reply(sidecar, x, client, 502, b"invalid byte in chunk length\n", Kind::Error).await
         }
         Fault::Gone => {
+            tracing::debug!(error = "context canceled", "request context canceled");
             client.abort();
             After::Close
         }
     }
+}
+
+/// The kernel's count of sockets, which tells who reads the log whether they have run out.
+fn sockets() -> String {
+    std::fs::read_to_string("/proc/net/sockstat").unwrap_or_else(|why| format!("not readable: {why}"))
 }
 
 /// What a client is told when a clock runs out (serving: `mainHandler`).

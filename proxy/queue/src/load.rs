@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use forebay_balance::Meter;
-use forebay_proto::metrics::Stat;
+use forebay_report::metrics::Stat;
 use prost::Message;
 
 /// The load of one app.

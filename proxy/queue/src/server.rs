@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use forebay_base::duration::show;
 use forebay_net::tls::ServerTls;
 use forebay_net::{Acceptor, BindError, Bound, Drain, Limit, Options, Phase};
 use thiserror::Error;
@@ -93,8 +94,14 @@ impl QueueProxy {
             profiling: profiling.as_ref().map(Acceptor::local),
         };
         if profiling.is_some() {
-            tracing::warn!(
-                "Runtime profiling enabled: this program has no profiles of Go's; its port says so"
+            info!("Runtime profiling enabled: this program has no profiles of Go's; its port says so");
+        }
+        let capacity = config.concurrency;
+        if capacity > 0 {
+            let depth = u64::from(capacity) * 10;
+            info!(
+                "Queue container is starting with BreakerParams = queue.BreakerParams{{QueueDepth:{depth}, \
+                 MaxConcurrency:{capacity}, InitialCapacity:{capacity}}}"
             );
         }
         let drain = Drain::new();
@@ -105,15 +112,17 @@ impl QueueProxy {
         let sidecar = Sidecar::new(config, Secrets { certificate, metrics: metrics_tls }, &drain);
         sidecar.start();
         if let Some(tls) = tls {
-            info!("Starting tls server main {}", tls.local());
+            info!("Starting tls server main :{}", tls.local().port());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), Door::Tls, tls));
         }
-        let metrics = metrics.map(|metrics| ("user metrics", Door::Metrics, metrics));
+        if let Some(metrics) = metrics {
+            tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), Door::Metrics, metrics));
+        }
         let profiling = profiling.map(|profiling| ("profile", Door::Profiles, profiling));
         let servers =
             [("main", Door::Main, main), ("admin", Door::Admin, admin), ("metrics", Door::Stats, stats)];
-        for (name, door, acceptor) in servers.into_iter().chain(metrics).chain(profiling) {
-            info!("Starting http server {name} {}", acceptor.local());
+        for (name, door, acceptor) in servers.into_iter().chain(profiling) {
+            info!("Starting http server {name}:{}", acceptor.local().port());
             tokio::task::spawn_local(accept(sidecar.clone(), drain.clone(), door, acceptor));
         }
         Ok(Self { sidecar, drain, addresses })
@@ -139,16 +148,22 @@ impl QueueProxy {
     pub async fn shutdown(&self) {
         let Self { sidecar, drain, .. } = self;
         info!("Received TERM signal, attempting to gracefully shutdown servers.");
-        info!("Sleeping {:?} to allow K8s propagation of non-ready state", sidecar.config.quiet);
+        info!("Sleeping {} to allow K8s propagation of non-ready state", show(sidecar.config.quiet));
         drain.advance(Phase::Draining);
         sidecar.quiet.drain().await;
+        let profile = self.addresses.profiling.map(|_| "profile");
+        let tls = self.addresses.tls.map(|_| "main tls");
+        for name in ["main", "admin", "metrics"].into_iter().chain(profile).chain(tls) {
+            info!("Shutting down server: {name}");
+        }
         drain.advance(Phase::Closing);
         sidecar.in_flight.only_apart().await;
         let patience = sidecar.config.patience;
         if tokio::time::timeout(patience, sidecar.in_flight.none()).await.is_err() {
             tracing::warn!(
-                "Hijack connection drain failed: {} requests after {patience:?}",
-                sidecar.in_flight.all()
+                error = "context deadline exceeded",
+                requests = sidecar.in_flight.all(),
+                "Hijack connection drain failed"
             );
             drain.advance(Phase::Cut);
         } else {

@@ -9,7 +9,7 @@ use forebay_balance::{Bounds, Capacity, Gate};
 use forebay_http::Pool;
 use forebay_net::tls::ServerTls;
 use forebay_net::{Clock, DateLine, Drain, Micros, Stream, Timer, WorkerDrain};
-use forebay_proto::otlp::EXPORT_METRICS_PATH;
+use forebay_report::otlp::EXPORT_METRICS_PATH;
 use forebay_upstream::{Keep, Owner, Pools, Why};
 use tokio::time::MissedTickBehavior;
 

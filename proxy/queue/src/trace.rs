@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use forebay_base::rng::Rng;
 use forebay_http::Head;
-use forebay_proto::otlp as pb;
+use forebay_report::otlp as pb;
 use forebay_telemetry::trace::{Context, SpanId};
 use prost::Message;
 use tokio::sync::Notify;

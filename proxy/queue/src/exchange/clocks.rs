@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use forebay_base::duration::show;
 use forebay_net::{Micros, Timeout};
 
-use crate::config::Timeouts;
 use crate::sidecar::Sidecar;
 
 /// A connection's timer, and what it measures for the request that runs.
 pub(crate) struct Clocks {
+    sidecar: Rc<Sidecar>,
     pub(crate) timeout: Timeout,
     /// When all of the request has to be over.
     revision: Micros,
@@ -24,6 +25,7 @@ pub(crate) struct Clocks {
 impl Clocks {
     pub(crate) fn new(sidecar: &Rc<Sidecar>) -> Self {
         Self {
+            sidecar: sidecar.clone(),
             timeout: sidecar.timer.never(),
             revision: Micros(u64::MAX),
             response_start: None,
@@ -33,7 +35,8 @@ impl Clocks {
     }
 
     /// A request has come.
-    pub(crate) fn begin(&mut self, now: Micros, timeouts: &Timeouts) {
+    pub(crate) fn begin(&mut self, now: Micros) {
+        let timeouts = &self.sidecar.config.timeouts;
         self.revision = now.after(timeouts.revision);
         self.response_start = timeouts.response_start.map(|limit| now.after(limit));
         self.idle = timeouts.idle.map(|limit| (limit, now.after(limit)));
@@ -63,11 +66,14 @@ impl Clocks {
     #[cold]
     fn has_run_out(&mut self) -> bool {
         let now = self.timeout.clock().tick();
+        let limits = &self.sidecar.config.timeouts;
         if now >= self.revision {
+            tracing::warn!("Request timeout: {}", show(limits.revision));
             return true;
         }
         if self.response_start.is_some_and(|at| now >= at) {
             if self.wrote.is_none() {
+                tracing::warn!("Response start timeout: {}", show(limits.response_start.unwrap_or_default()));
                 return true;
             }
             self.response_start = None;
@@ -79,6 +85,9 @@ impl Clocks {
         // Before the first write the clock began with the request.
         let next = self.wrote.map_or(at, |wrote| wrote.after(limit));
         self.idle = Some((limit, next));
+        if now >= next {
+            tracing::warn!("Idle timeout: {}", show(limit));
+        }
         now >= next
     }
 

@@ -1,6 +1,6 @@
 //! The instruments as OTLP has them, by today's names. Counts nothing, sends nothing.
 
-use forebay_proto::otlp as pb;
+use forebay_report::otlp as pb;
 use prost::Message;
 
 use super::histogram::Histogram;

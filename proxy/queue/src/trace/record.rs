@@ -1,7 +1,7 @@
 //! One request's spans while it runs. Owns their times, parents and attributes; sends nothing.
 
 use forebay_http::{Head, Known, Version};
-use forebay_proto::otlp as pb;
+use forebay_report::otlp as pb;
 use forebay_telemetry::trace::{Context, SpanId};
 use serde_json::{Map, Value, json};
 
