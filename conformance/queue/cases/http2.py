@@ -4,6 +4,7 @@ import asyncio
 
 from harness.cases import case
 from harness.client import get
+from harness.http1 import shown
 from harness.http2 import CANCEL, Client, ask, fields
 
 GRPC = (("content-type", "application/grpc"), ("te", "trailers"))
@@ -141,3 +142,38 @@ async def full(side, app):
     side.note("answer", await client.answer(last))
     side.note("app", len(app.seen))
     await client.close()
+
+
+def upgrade(name, data, *then, **more):
+    """A request of HTTP/1.1 that asks for HTTP/2, and those that follow it on the same connection."""
+
+    @case(f"upgrade, {name}", **more)
+    async def run(side, app):
+        client, said = await Client.upgrade(side.port, data)
+        side.note("101", said)
+        if client:
+            side.note("the first", await client.answer(1))
+            for number, request in enumerate(then):
+                side.note(f"then {number}", await client.answer(await client.send(*request)))
+            await client.close()
+        if app:
+            side.note("app", [(request.head.first, shown(request.head.fields), request.body.decode()) for request in app.seen])
+
+
+SETTINGS = "HTTP2-Settings: AAMAAABkAAQAAP__"
+WANTED = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", SETTINGS)
+
+upgrade("GET", get("/a?b=c", *WANTED))
+upgrade("HEAD", get("/", *WANTED, method="HEAD"))
+upgrade("POST", get("/", *WANTED, method="POST", body=b"x" * 30))
+upgrade("POST in chunks", get("/", *WANTED, "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n0\r\n\r\n")
+upgrade("a large body", get("/", *WANTED, method="POST", body=b"x" * 300_000))
+upgrade("one that waits for 100", get("/", *WANTED, "Expect: 100-continue", method="POST", body=b"x" * 30))
+upgrade("only the settings are named", get("/", "Connection: HTTP2-Settings", "Upgrade: h2c", SETTINGS))
+upgrade("among others", get("/", "Connection: upgrade, http2-settings", "Upgrade: websocket, h2c", SETTINGS))
+upgrade("Knative's headers", get("/", *WANTED, "K-Original-Host: other.example.com", "K-Proxy-Request: activator", "X-Forwarded-For: 192.0.2.1"))
+upgrade("a probe", get("/", *WANTED, "User-Agent: kube-probe/1", "K-Network-Probe: queue"))
+upgrade("the app is not there", get("/", *WANTED), app=None)
+upgrade("settings of an odd length", get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQ"))
+upgrade("settings that cannot be", get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAUAAAAA"))
+upgrade("of HTTP/1.0", get("/", *WANTED, version="1.0"))

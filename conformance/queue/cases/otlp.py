@@ -6,7 +6,7 @@ import re
 
 from harness.cases import case
 from harness.client import get
-from harness.otlp import PORT, Collector, metrics, resources, spans
+from harness.otlp import GRPC, PORT, Caller, Collector, metrics, resources, spans
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNKEPT = CALLER[:-1] + "0"
@@ -108,3 +108,26 @@ refused("an unknown protocol of metrics", {"requestMetrics": {"protocol": "smoke
 refused("an unknown protocol of traces", {"tracing": {"protocol": "smoke"}})
 refused("a sampling rate that is none", {"tracing": {"protocol": "grpc", "endpoint": "http://127.0.0.1:4317"}},
         OTEL_TRACES_SAMPLER_ARG="some")
+
+
+@case("traces over gRPC", OTEL_BSP_SCHEDULE_DELAY="50", OBSERVABILITY_CONFIG=json.dumps(
+    {"tracing": {"protocol": "grpc", "endpoint": f"http://127.0.0.1:{GRPC}", "samplingRate": 1}}))
+async def called(side, app):
+    async with Caller() as collector:
+        await side.ask(get("/a/b?c=d", "User-Agent: test"))
+        await collector.until(lambda: len(spans(collector.bodies)) >= 3)
+        side.note("resource", resources(collector.bodies))
+        side.note("spans", spans(collector.bodies))
+        side.note("paths", sorted(collector.paths))
+
+
+@case("metrics over gRPC", OTEL_METRIC_EXPORT_INTERVAL="1000", OBSERVABILITY_CONFIG=json.dumps(
+    {"requestMetrics": {"protocol": "grpc", "endpoint": f"http://127.0.0.1:{GRPC}"}}))
+async def measured(side, app):
+    async with Caller() as collector:
+        await side.ask(get("/", method="POST", body=b"x" * 30))
+        before = len(collector.bodies)
+        await collector.until(lambda: len(collector.bodies) > before + 1)
+        side.note("metrics", metrics(collector.bodies[-1]))
+        side.note("resource", resources(collector.bodies))
+        side.note("paths", sorted(collector.paths))

@@ -67,7 +67,11 @@ simple("the original host", get("/", "K-Original-Host: outer.example.com"))
 simple("an empty original host", get("/", "K-Original-Host:"))
 simple("the original host of an old ingress' probe", get("/", "K-Original-Host: outer", "K-Kubelet-Probe: yes"))
 simple("traceparent", get("/", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b"))
-simple("upgrade to h2c is not followed", get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"))
+simple("upgrade to h2c without its settings", get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"))
+simple("upgrade to h2c with two settings", get(
+    "/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "HTTP2-Settings: AAMAAABk"))
+simple("upgrade to h2c with settings that are none", get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAA=="))
+simple("upgrade to h2c that does not name its settings", get("/", "Connection: Upgrade", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"))
 
 
 # What comes in and cannot be read.

@@ -31,6 +31,27 @@ class Client:
         frames.listen()
         return cls(frames)
 
+    @classmethod
+    async def upgrade(cls, port: int, data: bytes) -> tuple["Client | None", dict]:
+        """Asks for HTTP/2 by a request of HTTP/1.1, which becomes stream 1; nobody if it was answered otherwise."""
+        wire = http1.Wire(*await asyncio.open_connection("127.0.0.1", port))
+        await wire.send(data)
+        said = []
+        while True:
+            head = await asyncio.wait_for(http1.head(wire), PATIENCE)
+            said.append({"status": head.first, "headers": http1.shown(head.fields)})
+            if " 100 " not in head.first:
+                break
+        if " 101 " not in head.first:
+            await wire.close()
+            return None, said
+        frames = Frames(wire)
+        await frames.hello(True, {})
+        frames.listen()
+        client = cls(frames)
+        client.next = 3
+        return client, said
+
     async def send(self, head, body: bytes = b"", trailers=None, end: bool = True) -> int:
         stream, self.next = self.next, self.next + 2
         await self.frames.headers(stream, head, end and not body and not trailers)

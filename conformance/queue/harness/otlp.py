@@ -1,10 +1,11 @@
-"""A collector over HTTP, and as much of OTLP as is compared: names, parents, attributes, units and counts; no ids and no times."""
+"""A collector over HTTP or gRPC, and as much of OTLP as is compared: names, parents, attributes, units and counts; no ids and no times."""
 
 import asyncio
 
-from . import http1
+from . import http1, http2
 
 PORT = 4318
+GRPC = 4317
 # What says which program speaks, and not what it says.
 OWN = ("telemetry.sdk.", "service.version", "process.", "host.", "os.")
 
@@ -39,6 +40,34 @@ class Collector:
                 await asyncio.sleep(0.05)
 
         await asyncio.wait_for(look(), within)
+
+
+class Caller:
+    """The same over gRPC."""
+
+    def __init__(self):
+        self.bodies: list[bytes] = []
+        self.paths: set[str] = set()
+
+    async def __aenter__(self):
+        self.app = http2.App(self.take)
+        await self.app.listen(GRPC)
+        return self
+
+    async def __aexit__(self, *_):
+        await self.app.close()
+
+    async def take(self, frames, stream, request):
+        named = request["fields"]
+        self.paths.add(" ".join([*named[":path"], *named[":scheme"], *named["content-type"], *named.get("te", [])]))
+        packed, length = request["body"][0], int.from_bytes(request["body"][1:5], "big")
+        assert not packed and length == len(request["body"]) - 5
+        self.bodies.append(request["body"][5:])
+        await frames.headers(stream, [(":status", "200"), ("content-type", "application/grpc")], False)
+        await frames.data(stream, bytes(5), False)
+        await frames.headers(stream, [("grpc-status", "0")], True)
+
+    until = Collector.until
 
 
 def fields(data: bytes) -> list[tuple[int, int | bytes]]:
