@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 FOREBAY = pathlib.Path(os.environ.get("FOREBAY", TARGET / "forebay")).resolve()
 LOAD = pathlib.Path(os.environ.get("FOREBAY_LOAD", TARGET / "forebay-load")).resolve()
+# What the sidecar's image holds.
+QUEUE_PROXY = pathlib.Path(os.environ.get("FOREBAY_QUEUE_PROXY", TARGET / "forebay-queue-proxy")).resolve()
 
 
 @dataclass(frozen=True)

@@ -101,5 +101,7 @@ def every(home: pathlib.Path) -> list[Row]:
         *(Row(f"queue-proxy{'-limited' if limit else ''}", f"The sidecar's hop, {f'containerConcurrency {limit}' if limit else 'no limit'}", "request",
               (QueueProxy, KnativeQueueProxy), Scene(concurrency=limit),
               tuple(Cell(f"c={count}", _wrk(connections=count)) for count in (1, 32, 128))) for limit in (0, 100)),
+        Row("queue-proxy-h2c", "The sidecar's hop, HTTP/2 in clear text on both sides", "request", (QueueProxy, KnativeQueueProxy), Scene(),
+            tuple(Cell(f"c={count}", _h2load(connections=count, streams=1)) for count in (32, 128))),
         Row("split", "A 50/50 split over two clusters", "request", two, Scene(split=True), (Cell("c=32", _wrk(connections=32)),)),
     ]

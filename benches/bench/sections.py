@@ -14,6 +14,7 @@ from .changes import changes
 from .configs import HOST
 from .machine import Unable
 from .own import own_changes
+from .one_sidecar import one_sidecar
 from .peers import FOREBAY, Envoy, Forebay, Haproxy, Nginx, Scene
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "drills"))
@@ -29,6 +30,7 @@ def every(quick: bool) -> dict:
         "changes": lambda: changes(*((500, 2) if quick else (10_000, 5))),
         "own-changes": lambda: own_changes(*((500, 50) if quick else (10_000, 200))),
         "known": lambda: known_services(*((500,) if quick else (1_000, 100_000))),
+        "sidecar": lambda: one_sidecar(1 if quick else 5),
         "idle": lambda: idle_connections(1_000 if quick else 8_000),
     }
 

@@ -8,7 +8,7 @@ import time
 
 from . import machine
 from .machine import At, Unable
-from .peers import FOREBAY, ROOT, Peer, Scene, said
+from .peers import FOREBAY, QUEUE_PROXY, ROOT, Peer, Scene, said
 
 APP = 8080
 # What Knative's controller sets and both understand.
@@ -59,13 +59,13 @@ class QueueProxy(Sidecar):
     name = "forebay"
 
     def command(self) -> list:
-        return [FOREBAY, "queue-proxy"]
+        return [QUEUE_PROXY]
 
     @classmethod
     def version(cls) -> str:
-        if not FOREBAY.exists():
-            raise Unable("not built (cargo build --release)")
-        return said([FOREBAY, "--version"])
+        if not QUEUE_PROXY.exists():
+            raise Unable("not built (deploy/build-queue-proxy)")
+        return said([QUEUE_PROXY, "--version"])
 
 
 class KnativeQueueProxy(Sidecar):
@@ -74,18 +74,18 @@ class KnativeQueueProxy(Sidecar):
     name = "knative"
 
     def command(self) -> list:
-        return [_built()]
+        return [built()]
 
     def more(self) -> dict[str, str]:
         return {"GOMAXPROCS": "1"}
 
     @classmethod
     def version(cls) -> str:
-        _built()
+        built()
         return "queue-proxy of conformance/modules/queue"
 
 
-def _built() -> pathlib.Path:
+def built() -> pathlib.Path:
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
     binary = pathlib.Path(os.environ.get("QUEUE", cache / "forebay-conformance" / "parts" / "queue"))
     if not binary.is_file():
