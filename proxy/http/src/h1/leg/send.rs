@@ -1,6 +1,6 @@
 //! The sending side of a leg: heads and bodies gathered into few writes. Knows no routing.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -43,6 +43,37 @@ impl Leg {
         self.outgoing = framing.into();
     }
 
+    /// Writes what is held and then some of `data`, in one system call where the transport takes that much: a head and the
+    /// first piece of a large body.
+    fn poll_write_after_held(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        while let Some(held) = self.out.get(self.at..)
+            && !held.is_empty()
+        {
+            let pieces = [IoSlice::new(held), IoSlice::new(data)];
+            let wrote = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &pieces))?;
+            if wrote == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_data = wrote.saturating_sub(held.len());
+            self.at += wrote - of_data;
+            if of_data > 0 {
+                self.release();
+                return Poll::Ready(Ok(of_data));
+            }
+        }
+        self.release();
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    /// Gives the buffer of what was written back.
+    fn release(&mut self) {
+        if self.out.capacity() > 0 {
+            self.pool.give_back_out(std::mem::take(&mut self.out));
+            self.at = 0;
+            self.soon = false;
+        }
+    }
+
     /// Whether the names of fields are written with a capital at the start of each word.
     pub fn write_proper_case(&mut self, proper: bool) {
         self.proper = proper;
@@ -81,8 +112,7 @@ impl Sink for Leg {
             self.out.extend_from_slice(data);
             data.len()
         } else {
-            ready!(self.poll_flush(cx))?;
-            ready!(Pin::new(&mut self.io).poll_write(cx, data))?
+            ready!(self.poll_write_after_held(cx, data))?
         };
         self.wire.sent += n as u64;
         if let Outgoing::Length(left) = &mut self.outgoing {
@@ -116,11 +146,17 @@ impl Sink for Leg {
                 n => self.at += n,
             }
         }
-        if self.out.capacity() > 0 {
-            self.pool.give_back_out(std::mem::take(&mut self.out));
-            self.at = 0;
-        }
+        self.release();
         // A plain socket holds nothing back: for it this is a branch.
         Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Only chunks are held here; anything else has been written by now, or is a head.
+        if self.outgoing == Outgoing::Chunked && !self.out.is_empty() && !std::mem::replace(&mut self.soon, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.poll_flush(cx)
     }
 }

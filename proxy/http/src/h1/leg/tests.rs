@@ -218,6 +218,62 @@ fn a_small_answer_leaves_in_one_write() {
 }
 
 #[test]
+fn a_large_body_leaves_behind_its_head_whatever_the_socket_takes() {
+    run(async {
+        let (mut leg, mut peer, _) = pair().await;
+        let mut res = Head::default();
+        res.status = 200;
+        let body: Vec<u8> = (0..4_000_000u32).map(|n| (n % 251) as u8).collect();
+        let reader = thread::spawn(move || {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).unwrap();
+            all
+        });
+        leg.start_response(&res, Framing::Length(body.len() as u64), Persist::Default, Version::H11);
+        let mut at = 0;
+        while at < body.len() {
+            // The first piece does not fit beside the head; the last ones are small.
+            let piece = &body[at..body.len().min(at + SIZE * 3 + at % 7)];
+            at += poll_fn(|cx| leg.poll_send(cx, piece)).await.unwrap();
+        }
+        leg.finish(None).unwrap();
+        poll_fn(|cx| leg.poll_flush(cx)).await.unwrap();
+        drop(leg);
+        let all = reader.join().unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4000000\r\n\r\n";
+        assert!(all.starts_with(head) && all[head.len()..] == body);
+    });
+}
+
+#[test]
+fn a_chunk_lets_other_tasks_go_before_it_is_written_once() {
+    run(async {
+        let (mut leg, mut peer, _) = pair().await;
+        let mut res = Head::default();
+        res.status = 200;
+        leg.start_response(&res, Framing::Chunked, Persist::Default, Version::H11);
+        for text in [&b"first"[..], b"second"] {
+            assert_eq!(poll_fn(|cx| leg.poll_send(cx, text)).await.unwrap(), text.len());
+            let mut polls = 0;
+            // Ends only if the first answer, Pending, came with a wake.
+            poll_fn(|cx| {
+                polls += 1;
+                leg.poll_flush_soon(cx)
+            })
+            .await
+            .unwrap();
+            assert_eq!(polls, 2);
+            // Nothing is held any more, so there is nothing to wait for.
+            assert!(poll_fn(|cx| Poll::Ready(leg.poll_flush_soon(cx).is_ready())).await);
+        }
+        let mut bytes = Vec::new();
+        drop(leg);
+        peer.read_to_end(&mut bytes).unwrap();
+        assert!(bytes.ends_with(b"\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n"));
+    });
+}
+
+#[test]
 fn a_body_shorter_than_announced_is_an_error_and_a_longer_one_is_cut() {
     run(async {
         let (mut leg, peer, _) = pair().await;
