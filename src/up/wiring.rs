@@ -192,8 +192,9 @@ impl Wired {
     /// Done when everything the first manifests ask for is in the gateway, or has failed, or takes too long.
     fn begun(&self) -> impl Future<Output = ()> + use<> {
         let late = self.settled.unwrap_or_else(tokio::time::Instant::now);
-        let proving = self.control.world().revisions().any(|(.., state)| *state == RevisionState::Starting)
-            && self.settled.is_some();
+        // In this order: `select!` makes this future also where it is not going to wait for it.
+        let proving = self.settled.is_some()
+            && self.control.world().revisions().any(|(.., state)| *state == RevisionState::Starting);
         let (store, head) = (self.store.clone(), self.store.head());
         async move {
             if proving {
@@ -284,7 +285,8 @@ impl Wired {
 
     /// Says where each Service answers, once it is ready to.
     fn show_services(&mut self) {
-        if !std::mem::take(&mut self.untold) {
+        // A large file is applied in parts: all are looked at once, not after each part of them.
+        if self.control.is_pending() || !std::mem::take(&mut self.untold) {
             return;
         }
         let mut lines = Vec::new();
