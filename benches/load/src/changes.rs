@@ -4,8 +4,6 @@
 //!
 //! Each line of standard input is a kind of change (`endpoint`, `split`, `add`, `remove`) and is answered by a line of JSON.
 
-#[path = "../../../proxy/gateway/tests/support/resources.rs"]
-mod resources;
 mod watch;
 mod world;
 
@@ -16,12 +14,11 @@ use std::time::Duration;
 use clap::Args;
 use forebay_xds_server::{Store, serve};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use self::watch::Watchers;
 use self::world::World;
-use crate::Failure;
+use crate::{Failure, lines};
 
 /// A pause after each change, so that what it left to do falls to it and not to the next.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -97,19 +94,6 @@ async fn measure(
         each(traffic.resources, before.resources),
         traffic.nacks - before.nacks,
     ))
-}
-
-/// Standard input by the line, read on a thread of its own: the control plane must not stand still meanwhile.
-fn lines() -> mpsc::UnboundedReceiver<String> {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 /// Answers each request with the word. Requests are taken to be small and whole, which the watchers' are.

@@ -1,13 +1,16 @@
 //! What the benches need and no packaged tool has: load at a fixed rate, long-lived streams, and the floor to measure
-//! against. Owns clients, one bare relay and a control plane (Forebay's, served to whichever gateway); no part of Forebay.
+//! against. Owns clients, one bare relay and control planes (Forebay's, served to whichever gateway); no part of Forebay.
 //!
-//! Each load runs for a bounded time on one thread and prints one line of JSON; the control plane runs until its input ends.
+//! Each load runs for a bounded time on one thread and prints one line of JSON; the control planes run until their input ends.
 
 mod changes;
 mod chat;
 mod events;
 mod rate;
 mod relay;
+#[path = "../../../proxy/gateway/tests/support/resources.rs"]
+mod resources;
+mod snapshot;
 mod socket;
 
 use std::net::SocketAddr;
@@ -15,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::sync::mpsc;
 
 /// An error with its cause in words; nobody here acts on its kind.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -56,6 +60,8 @@ enum Work {
     },
     /// A control plane of Forebay's own with many services, and how long its changes take to be obeyed.
     Changes(changes::Options),
+    /// A control plane with one large route configuration, which it sends again on demand.
+    Snapshot(snapshot::Options),
     /// The floor: parses heads, rewrites them, copies bodies, and does nothing else that a proxy has to do.
     Relay {
         /// Where to listen.
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
                 Work::Events { load } => events::run(load).await,
                 Work::Chat { load } => chat::run(load).await,
                 Work::Changes(options) => changes::run(options).await,
+                Work::Snapshot(options) => snapshot::run(options).await,
                 Work::Relay { listen, to } => relay::run(listen, to).await,
             }
         })
@@ -118,4 +125,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Standard input by the line, read on a thread of its own: the control plane must not stand still meanwhile.
+pub(crate) fn lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }

@@ -1,14 +1,15 @@
-//! A control plane with one large snapshot, as Knative's ingress controller sends it: `snapshot ADS-ADDRESS HOSTS
-//! GATEWAY-PORT`. So many static clusters, one listener, and all hosts, 1 KiB each, in one route configuration. The host
-//! `probe.test` answers with the number of the last push. `benches/snapshot.py` measures with it.
+//! A control plane with one large snapshot, as Knative's ingress controller sends it: so many static clusters, one listener, and
+//! all hosts, 1 KiB each, in one route configuration. The host `probe.test` answers with the number of the last push. Owns the
+//! control plane; knows of the gateway only where it is to listen.
 //!
-//! ```text
-//! push       one host is other than before, and all stand in another order; prints when, in microseconds of Unix time
-//! ```
+//! Each line of standard input is `push` (all hosts stand in another order, and one is other than before) or `same` (what was sent
+//! last is set once more), and is answered by a line of JSON: when it began, in microseconds of Unix time, how many bytes the
+//! routes are, and how many resources have been sent in all by then.
 
-use std::io::BufRead;
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use forebay_proto::envoy::config::core::v3::DataSource;
 use forebay_proto::envoy::config::core::v3::data_source::Specifier;
 use forebay_proto::envoy::config::route::v3::{
@@ -20,54 +21,58 @@ use forebay_xds_server::{Store, serve};
 use prost::Message;
 use tokio::net::TcpListener;
 
-#[path = "../../../proxy/gateway/tests/support/resources.rs"]
-mod resources;
+use crate::{Failure, lines, resources};
 
 /// What one host weighs: 10,000 of them are 10 MB.
 const WEIGHT: usize = 1000;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut words = std::env::args().skip(1);
-    let mut word = |what: &str| words.next().ok_or(format!("{what} is missing"));
-    let (address, hosts, port) = (word("ADS-ADDRESS")?, word("HOSTS")?.parse()?, word("GATEWAY-PORT")?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        let store = Store::new();
-        let at = format!("127.0.0.1:{port}").parse()?;
-        let endpoint = "127.0.0.1:9".parse()?;
-        store.batch(|batch| {
-            batch.set(LISTENER, "gateway", &resources::listener(at, &resources::manager()));
-            for index in 0..hosts {
-                let name = format!("default/service-{index}");
-                let mut cluster = resources::cluster(&name, None, false);
-                cluster.cluster_discovery_type = None;
-                cluster.eds_cluster_config = None;
-                cluster.load_assignment = Some(resources::endpoints(&name, &[endpoint]));
-                batch.set(CLUSTER, &name, &cluster);
-            }
-            batch.set(ROUTE, "services", &routes(hosts, 0));
-        });
-        let commands = store.clone();
-        std::thread::spawn(move || {
-            let mut pushes = 0;
-            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if line.trim() == "push" {
-                    pushes += 1;
-                    let routes = routes(hosts, pushes);
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    commands.batch(|batch| {
-                        batch.set(ROUTE, "services", &routes);
-                    });
-                    println!("{pushes} {} {}", now.as_micros(), routes.encoded_len());
-                }
-            }
-            std::process::exit(0);
-        });
-        println!("listening");
-        serve(store, listener, std::future::pending()).await?;
-        Ok(())
-    })
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Where the control plane listens.
+    #[arg(long)]
+    xds: SocketAddr,
+    /// Where the gateway is told to listen.
+    #[arg(long)]
+    gateway: SocketAddr,
+    /// Hosts, with a cluster each.
+    #[arg(long)]
+    hosts: usize,
+}
+
+pub(crate) async fn run(options: Options) -> Result<String, Failure> {
+    let listener = TcpListener::bind(options.xds).await?;
+    let store = Store::new();
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    store.batch(|batch| {
+        batch.set(LISTENER, "gateway", &resources::listener(options.gateway, &resources::manager()));
+        for index in 0..options.hosts {
+            let name = format!("default/service-{index}");
+            let mut cluster = resources::cluster(&name, None, false);
+            cluster.cluster_discovery_type = None;
+            cluster.eds_cluster_config = None;
+            cluster.load_assignment = Some(resources::endpoints(&name, &[nobody]));
+            batch.set(CLUSTER, &name, &cluster);
+        }
+        batch.set(ROUTE, "services", &routes(options.hosts, 0));
+    });
+    let served = store.clone();
+    tokio::spawn(async move { serve(served, listener, std::future::pending()).await });
+    println!("{{\"ready\": true}}");
+    let mut pushes = 0;
+    let mut lines = lines();
+    while let Some(line) = lines.recv().await {
+        match line.trim() {
+            "push" => pushes += 1,
+            "same" => {}
+            other => return Err(format!("neither push nor same: {other:?}").into()),
+        }
+        let routes = routes(options.hosts, pushes);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
+        store.set(ROUTE, "services", &routes);
+        let (size, sent) = (routes.encoded_len(), store.traffic().resources);
+        println!("{{\"push\": {pushes}, \"at_us\": {now}, \"bytes\": {size}, \"resources\": {sent}}}");
+    }
+    Ok(String::new())
 }
 
 fn routes(hosts: usize, pushes: usize) -> RouteConfiguration {

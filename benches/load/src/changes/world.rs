@@ -9,7 +9,7 @@ use forebay_proto::envoy::config::route::v3 as r;
 use forebay_proto::type_url;
 use forebay_xds_server::{Store, Traffic};
 
-use super::resources;
+use crate::resources;
 use crate::Failure;
 
 /// What the first backend answers.

@@ -1,0 +1,146 @@
+"""One large snapshot, as Knative's ingress controller sends it: 10,000 hosts, 10 MB, in one route configuration
+(load/src/snapshot.rs). How long a push of all of it takes to hold, what those feel who only pass by, and memory at rest."""
+
+import contextlib
+import http.client
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+from . import machine
+from .changes import WORKERS, bootstrap
+from .machine import Unable
+from .peers import FOREBAY, LOAD, envoy_binary
+
+# Seconds for a first snapshot, and for each push.
+PATIENCE = 60.0
+
+
+def snapshot(hosts: int, pushes: int) -> dict:
+    lines = [
+        "| gateway | first snapshot, s | MiB at rest | MiB after | a push holds after, ms: median | most | CPU ms a push "
+        "| longest request, ms: without pushes | with | the same once more: resources sent |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    notes, found = [], {}
+    for name, command in {"forebay": lambda: [FOREBAY, "gateway"], "envoy": lambda: [envoy_binary(), "--use-dynamic-base-id"]}.items():
+        try:
+            with Arrangement(command(), hosts) as running:
+                one = found[name] = running.measure(pushes)
+            lines.append(
+                f"| {name} | {one['first']:.2f} | {one['rest']:.0f} | {one['after']:.0f} | {one['median']:.0f} | {one['most']:.0f} | {one['cpu']:.0f} "
+                f"| {one['quiet']:.1f} | {one['busy']:.1f} | {one['same']:.0f} |"
+            )
+        except (Unable, OSError, http.client.HTTPException) as why:
+            notes.append(f"{name}: {why or type(why).__name__}.")
+    words = (
+        f"{WORKERS} workers. A push is another order of all hosts and one host changed; it holds when a connection that asks again and "
+        "again is answered by it, from when the control plane was given it: its sending is in it. The longest request is that "
+        "connection's. In the last column the control plane is given what it has."
+    )
+    figures = {}
+    if "forebay" in found:
+        figures = {"push ms, median": found["forebay"]["median"], "longest request with pushes, ms": found["forebay"]["busy"]}
+        if "envoy" in found:
+            figures["MiB at rest, of Envoy's"] = found["forebay"]["rest"] / found["envoy"]["rest"]
+    return {
+        "title": f"A snapshot of {hosts} hosts, {pushes} pushes of all of it",
+        "text": "\n".join(lines) + "\n\n" + words + "".join(f"\n\n{note}" for note in notes),
+        "figures": figures,
+        "missing": bool(notes),
+    }
+
+
+class Arrangement:
+    """A gateway with the first snapshot in force."""
+
+    def __init__(self, gateway: list, hosts: int):
+        self.ends = contextlib.ExitStack()
+        try:
+            home = pathlib.Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-")))
+            port, admin, xds = (machine.free_port() for _ in range(3))
+            words = [LOAD, "snapshot", "--xds", f"127.0.0.1:{xds}", "--gateway", f"127.0.0.1:{port}", "--hosts", hosts]
+            self.log = home / "control.log"
+            self.control = subprocess.Popen(
+                ["taskset", "-c", machine.OTHERS, *map(str, words)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.ends.enter_context(open(self.log, "w")), text=True,
+            )
+            self.ends.callback(machine.stop, self.control)
+            self._said()
+            config, log = home / "bootstrap.json", home / "gateway.log"
+            config.write_text(bootstrap(admin, xds))
+            began = time.monotonic()
+            self.gateway = machine.start([*gateway, "-c", config, "--concurrency", WORKERS, "--log-level", "error"], machine.PROXY, log)
+            self.ends.callback(machine.stop, self.gateway)
+            machine.wait_for(port, self.gateway, log)
+            self.client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            self.ends.callback(self.client.close)
+            self._until("0")
+            self.first = time.monotonic() - began
+        except BaseException:
+            self.ends.close()
+            raise
+
+    def measure(self, pushes: int) -> dict:
+        time.sleep(2)
+        quiet = max(self.ask()[1] for _ in range(2_000))
+        rest, taken, busy = self._mib(), [], 0.0
+        spent = sum(machine.cpu([self.gateway.pid]))
+        for number in range(1, pushes + 1):
+            self._tell("push")
+            longest, held = self._until(str(number))
+            busy = max(busy, longest)
+            taken.append((held - self._said()["at_us"] / 1e6) * 1e3)
+            time.sleep(0.2)
+        spent = sum(machine.cpu([self.gateway.pid])) - spent
+        # The count of what was sent is that of the control plane's store; it is asked twice, so that the push before is in it.
+        said = []
+        for _ in range(2):
+            time.sleep(0.5)
+            self._tell("same")
+            said.append(self._said()["resources"])
+        return {
+            "first": self.first, "rest": rest, "after": self._mib(), "median": statistics.median(taken), "most": max(taken),
+            "cpu": spent / pushes / 1e3, "quiet": quiet, "busy": busy, "same": said[1] - said[0],
+        }
+
+    def ask(self) -> tuple[str, float]:
+        """What is answered, and milliseconds."""
+        began = time.monotonic()
+        self.client.request("GET", "/", headers={"Host": "probe.test"})
+        text = self.client.getresponse().read().decode()
+        return text, (time.monotonic() - began) * 1e3
+
+    def _until(self, wanted: str) -> tuple[float, float]:
+        """The longest request, and when that answer came."""
+        end, longest = time.monotonic() + PATIENCE, 0.0
+        while time.monotonic() < end:
+            text, taken = self.ask()
+            longest = max(longest, taken)
+            if text == wanted:
+                return longest, time.time()
+            if text and not text.isdigit():
+                time.sleep(0.01)
+        raise Unable(f"push {wanted} was not obeyed within {PATIENCE:.0f} s")
+
+    def _tell(self, word: str) -> None:
+        self.control.stdin.write(word + "\n")
+        self.control.stdin.flush()
+
+    def _said(self) -> dict:
+        line = self.control.stdout.readline()
+        if not line:
+            raise Unable(f"the control plane ended: {machine.tail(self.log)}")
+        return json.loads(line)
+
+    def _mib(self) -> float:
+        return machine.resident([self.gateway.pid]) / 1024
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.ends.close()
