@@ -41,7 +41,7 @@ def changes(services: int, times: int) -> dict:
         except Unable as why:
             notes.append(f"{name}: {why}.")
     text = "\n".join(lines) + "".join(f"\n\n{note}" for note in notes)
-    return {"title": f"One change among {services} services, go-control-plane's snapshot cache, {WORKERS} workers", "text": text}
+    return {"title": f"One change among {services} services, go-control-plane's snapshot cache, {WORKERS} workers", "text": text, "missing": bool(notes)}
 
 
 def _rows(running: "Arrangement", times: int) -> list[str]:

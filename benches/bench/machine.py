@@ -20,6 +20,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 # The proxy has the first core alone; load and backend share the second.
 PROXY, OTHERS = "0", "1"
 
+
 @dataclass(frozen=True)
 class At:
     """Where a proxy listens, and the words that bring a command into its network."""
@@ -48,6 +49,11 @@ def check() -> None:
     for tool, package in (("taskset", "util-linux"), ("wrk", "wrk"), ("h2load", "nghttp2-client"), ("curl", "curl")):
         if not shutil.which(tool):
             refuse(f"{tool} is missing (apt-get install {package})")
+    open_files()
+
+
+def open_files() -> None:
+    """As many as are allowed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -68,13 +74,22 @@ def start(command: list, core: str, log: pathlib.Path, env: dict | None = None) 
     return process
 
 
-def stop(process: subprocess.Popen) -> None:
+@contextlib.contextmanager
+def ended(process: subprocess.Popen, grace: float):
+    """Ends a process that cleans up after itself, however the `with` is left."""
+    try:
+        yield
+    finally:
+        stop(process, grace)
+
+
+def stop(process: subprocess.Popen, grace: float = 5) -> None:
     if process in _running:
         _running.remove(process)
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(5)
+            process.wait(grace)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -46,14 +46,16 @@ def one_sidecar(rounds: int) -> dict:
     command = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-B", __file__]
     done = subprocess.run(command, input=given, stdout=subprocess.PIPE, text=True, check=True)
     noted = json.loads(done.stdout)
-    lines = ["| | forebay | knative | ratio |", "|---|---|---|---|"]
+    lines, figures = ["| | forebay | knative | ratio |", "|---|---|---|---|"], {}
     for name, (words, unit) in ROWS.items():
         ours, theirs = (statistics.median(noted[side][name]) for side in ("forebay", "knative"))
         ratio = f"{ours / theirs:.2f}" if theirs else ""
         lines.append(f"| {words} | {ours:.1f} {unit} | {theirs:.1f} {unit} | {ratio} |")
+        if theirs:
+            figures[f"{name}, of Knative's"] = ours / theirs
     text = (f"Medians of {rounds}; the sidecar's image holds `forebay-queue-proxy`, and this is it. Both have one core "
             "(`GOMAXPROCS=1`); the app is nginx.\n\n" + "\n".join(lines))
-    return {"title": "A queue-proxy's start, readiness and memory", "text": text}
+    return {"title": "A queue-proxy's start, readiness and memory", "text": text, "figures": figures}
 
 
 def cpu(pid: int) -> float:

@@ -24,10 +24,14 @@ def own_changes(services: int, times: int) -> dict:
         "| gateway | change | until obeyed: median ms | p99 | most | bytes sent | resources sent | gateway's CPU ms |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    notes = []
+    notes, figures = [], {}
     for name, command in {"forebay": lambda: [FOREBAY, "gateway"], "envoy": lambda: [envoy_binary(), "--use-dynamic-base-id"]}.items():
         try:
-            lines += [f"| {name} | {row}" for row in _rows(command(), services, times)]
+            for kind, told, spent in _rows(command(), services, times):
+                times_ms = " | ".join(f"{told[which] / 1e3:.1f}" for which in ("p50_us", "p99_us", "max_us"))
+                lines.append(f"| {name} | {kind} | {times_ms} | {told['bytes']:,} | {told['resources']:.0f} | {spent:.1f} |")
+                if name == "forebay":
+                    figures |= {f"{kind}, median ms": told["p50_us"] / 1e3, f"{kind}, p99 ms": told["p99_us"] / 1e3, f"{kind}, bytes": told["bytes"]}
         except Unable as why:
             notes.append(f"{name}: {why}.")
     words = (
@@ -35,10 +39,11 @@ def own_changes(services: int, times: int) -> dict:
         f"the last of {WORKERS} workers has it. Their requests are in the gateway's CPU time."
     )
     text = "\n".join(lines) + "\n\n" + words + "".join(f"\n\n{note}" for note in notes)
-    return {"title": f"One change among {services} services, Forebay's own control plane, {WORKERS} workers, {times} changes of each kind", "text": text}
+    return {"title": f"One change among {services} services, Forebay's own control plane, {WORKERS} workers, {times} changes of each kind", "text": text, "figures": figures, "missing": bool(notes)}
 
 
-def _rows(gateway: list, services: int, times: int) -> list[str]:
+def _rows(gateway: list, services: int, times: int):
+    """Each kind of change as soon as it was measured: what the control plane said, and the gateway's CPU milliseconds a change."""
     with contextlib.ExitStack() as ends:
         home = pathlib.Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-")))
         port, admin, xds = (machine.free_port() for _ in range(3))
@@ -58,7 +63,6 @@ def _rows(gateway: list, services: int, times: int) -> list[str]:
         process = machine.start([*gateway, "-c", config, "--concurrency", WORKERS, "--log-level", "error"], machine.PROXY, log)
         ends.callback(machine.stop, process)
         _said(control, home)
-        rows = []
         for kind in KINDS:
             before = sum(machine.cpu([process.pid]))
             control.stdin.write(kind + "\n")
@@ -67,9 +71,7 @@ def _rows(gateway: list, services: int, times: int) -> list[str]:
             spent = (sum(machine.cpu([process.pid])) - before) / times / 1e3
             if told["nacks"]:
                 raise Unable(f"{told['nacks']} of its changes were refused")
-            times_ms = " | ".join(f"{told[name] / 1e3:.1f}" for name in ("p50_us", "p99_us", "max_us"))
-            rows.append(f"{kind} | {times_ms} | {told['bytes']:,} | {told['resources']:.0f} | {spent:.1f} |")
-        return rows
+            yield kind, told, spent
 
 
 def _said(control: subprocess.Popen, home: pathlib.Path) -> dict:

@@ -46,7 +46,7 @@ class Peer:
         self.port, self.admin, self.backend, self.scene = machine.free_port(), machine.free_port(), backend, scene
         self.log = self.home / "output.log"
         self.process = machine.start(self.command(), machine.PROXY, self.log)
-        machine.wait_for(self.port, self.process, self.log, 60 + scene.services / 400)
+        machine.wait_for(self.port, self.process, self.log, 60 + scene.services / 1_500)
         self.pids = machine.family(self.process.pid)
         self.at = At(self.port)
 

@@ -3,7 +3,7 @@
 import statistics
 from html import escape
 
-from .report import ratios
+from .ratio import ratios
 
 WIDTH, LABEL, BAR, GAP = 860, 330, 13, 5
 COLOURS = {"envoy": "#ac6199", "haproxy": "#3b7fb5", "nginx": "#3f9a52", "relay": "#8a8a8a"}

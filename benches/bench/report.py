@@ -2,19 +2,8 @@
 
 import statistics
 
-
-def cost(sample: dict) -> float:
-    """CPU microseconds for each unit, user and system."""
-    return sample["user_us"] + sample["system_us"]
-
-
-def ratios(ours: list[dict], theirs: list[dict]) -> list[float]:
-    """Round by round, so that what a slow minute does to both falls out."""
-    return sorted(cost(mine) / cost(other) for mine, other in zip(ours, theirs) if cost(other))
-
-
-def middle(samples: list[dict], key) -> float:
-    return statistics.median(key(sample) for sample in samples)
+from . import aims
+from .ratio import cost, middle, ratios
 
 
 def markdown(results: dict) -> str:
@@ -23,10 +12,11 @@ def markdown(results: dict) -> str:
     parts = [
         "# Results",
         f"{results['date']}, {machine['cores']} cores of {machine['processor']}, {machine['system']}, {mode}: "
-        f"median of {results['rounds']} rounds of {results['seconds']} s. How it is measured: [README](README.md). Only ratios count: "
+        f"median of {results['rounds']} rounds of {results['seconds']} s, {results.get('minutes', 0):g} minutes in all. How it is measured: [README](README.md). Only ratios count: "
         "CPU time of Forebay for each unit of work, divided by the peer's in the same round; less than 1 is better.",
         "Peers: " + "; ".join(f"{name}: {words}" for name, words in results["versions"].items()) + ".",
     ]
+    parts += ["## What Forebay holds itself to", "\n".join(aims.table(results))]
     for row in results["rows"]:
         parts += [f"## {row['title']}", *(_row(row))]
     for section in results["sections"]:
