@@ -9,8 +9,8 @@ use forebay_proto::envoy::config::route::v3 as r;
 use forebay_proto::type_url;
 use forebay_xds_server::{Store, Traffic};
 
-use crate::resources;
 use crate::Failure;
+use crate::resources;
 
 /// What the first backend answers.
 pub(crate) const FIRST: &str = "first";

@@ -153,7 +153,10 @@ impl Sink for Leg {
 
     fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Only chunks are held here; anything else has been written by now, or is a head.
-        if self.outgoing == Outgoing::Chunked && !self.out.is_empty() && !std::mem::replace(&mut self.soon, true) {
+        if self.outgoing == Outgoing::Chunked
+            && !self.out.is_empty()
+            && !std::mem::replace(&mut self.soon, true)
+        {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
