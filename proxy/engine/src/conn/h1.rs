@@ -10,13 +10,10 @@ use forebay_model::{HeaderCase, HttpManager};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
-use super::{Leaves, Listening};
+use super::{LINGER, Leaves, Listening};
 use crate::exchange::{After, Asked, Exchange, Peer, refuse, run};
 use crate::fault::Fault;
 use crate::worker::Worker;
-
-/// Bytes read and dropped after the last response, so that a client still sending sees it instead of a reset.
-const LINGER: usize = 256 * 1024;
 
 /// How long a connection keeps the room of a request after one: a client that asks again within it costs no allocation, and
 /// one that is idle for longer holds nothing. Seconds, so that it is rarely paid twice.

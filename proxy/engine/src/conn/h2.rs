@@ -9,7 +9,7 @@ use forebay_http::h2::{self as http2, Arrived, Farewell, Reason, ServerStream};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
-use super::{Leaves, Listening};
+use super::{LINGER, Leaves, Listening};
 use crate::exchange::{Asked, Peer, refuse, run};
 use crate::fault::Fault;
 use crate::worker::Worker;
@@ -139,6 +139,26 @@ async fn streams(
             None => break,
         }
     }
+    if connection.has_shut() {
+        Box::pin(linger(worker, on, &mut life.guard, &mut connection)).await;
+    }
+}
+
+/// Lets the client read the last frames: it may have sent some of its own before they came.
+async fn linger(worker: &Worker, on: &Listening, guard: &mut Guard, connection: &mut Connection) {
+    let mut late = worker.timer.after(on.http().manager.delayed_close_timeout);
+    poll_fn(|cx| {
+        while let Poll::Ready(phase) = guard.poll_phase(cx) {
+            if phase == Phase::Cut {
+                return Poll::Ready(());
+            }
+        }
+        if late.poll_expired(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        connection.poll_discard(cx, LINGER)
+    })
+    .await;
 }
 
 /// How long a connection lives when nothing is wrong with it.

@@ -36,6 +36,9 @@ use crate::bytes::Bytes;
 use crate::filters::Chain;
 use crate::worker::Worker;
 
+/// Bytes read and dropped after the last word, so that a client still sending sees it instead of a reset.
+const LINGER: usize = 256 * 1024;
+
 /// A filter chain as one worker has it: what its connections hold. It outlives its configuration's updates.
 pub(crate) struct Listening {
     chain: RefCell<Arc<FilterChain>>,

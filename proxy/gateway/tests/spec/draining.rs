@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use forebay_gateway::Ramp;
 use forebay_proto::envoy::config::core::v3::{Address, SocketAddress, address, socket_address};
+use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager as Manager;
 use forebay_proto::google::protobuf::Duration as ProtoDuration;
 
 use super::backend::Backend;
@@ -76,6 +77,22 @@ fn a_graceful_drain_tells_everybody_and_closes_the_listener_afterwards() {
     assert_eq!(world.stat("listener_manager.listener_stopped"), 1);
     assert!(world.admin("GET", "/listeners").contains("gateway::"), "it is still configured");
     assert_eq!(world.admin("GET", "/ready"), "LIVE\n");
+}
+
+#[test]
+fn a_client_of_http2_that_still_writes_after_the_last_goaway_is_not_reset() {
+    let (_backend, setup) = setup();
+    let patient = |m: &mut Manager| {
+        m.delayed_close_timeout = Some(ProtoDuration { seconds: 3600, nanos: 0 });
+    };
+    let world = setup.drain(Ramp::Immediate, HOUR).manager(patient).start();
+    let mut client = Frames::connect(world.address);
+    assert!(!is_told_by_frames(&mut client));
+    world.admin("POST", "/drain_listeners?graceful");
+    assert_eq!(client.until(Frame::Closed)[..2], [NOTICE, Frame::GoAway(1, 0)]);
+    assert!(client.goes_on_writing(), "the connection is read to its end");
+    drop(client);
+    until("it ends with its client", || world.stat("http.ingress_http.downstream_cx_active") == 0);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Connection<T> {
     /// Written bytes may still be held by the layer below.
     unflushed: bool,
     closing: bool,
+    /// Our half is closed, with the last word said.
+    shut: bool,
     /// How it ended.
     ended: Option<Result<(), Error>>,
 }
@@ -44,6 +46,7 @@ impl<T> Connection<T> {
             body: None,
             unflushed: false,
             closing: false,
+            shut: false,
             ended: None,
         }
     }
@@ -107,7 +110,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 drop(state);
                 // A peer that does not read may go without.
                 let _ = self.poll_write(cx);
-                let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+                self.shut = matches!(Pin::new(&mut self.io).poll_shutdown(cx), Poll::Ready(Ok(())));
                 return self.end(Err(Error::GoAway(reason, By::Library)));
             }
         }
@@ -153,8 +156,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         match Pin::new(&mut self.io).poll_shutdown(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => self.end(Ok(())),
+            Poll::Ready(shut) => {
+                self.shut = shut.is_ok();
+                self.end(Ok(()))
+            }
         }
+    }
+
+    /// Whether it is we who have ended it, and the peer may still be sending: closing with unread bytes in the kernel would
+    /// reset away what it has not read yet.
+    pub fn has_shut(&self) -> bool {
+        self.shut
+    }
+
+    /// After the end: reads and drops what the peer still sends, up to `most` bytes a poll; ready when it has closed as well.
+    pub fn poll_discard(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<()> {
+        let mut dropped = 0;
+        while dropped < most {
+            let read = std::task::ready!(self.poll_read(cx));
+            self.give_back();
+            match read {
+                Ok(n @ 1..) => dropped += n,
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Ready when nothing is left to write.
