@@ -186,6 +186,35 @@ async fn what_is_wrong_with_a_file_is_told_and_leaves_what_was() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_polled_is_read_where_it_lies() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let polled = |text: &str, name: &str| text.replace(name, &format!("{name}, poll_interval: 0.02s"));
+    put(&path("eds.yaml"), "1", &endpoints("serves", answering("old").await));
+    put(&path("rds.yaml"), "1", &routes("routes", "/"));
+    put(&path("cds.yaml"), "1", &polled(&cluster(&path("eds.yaml")), "eds.yaml"));
+    put(&path("lds.yaml"), "1", &listener("front", &path("rds.yaml")));
+    let gateway = Gateway::start(&polled(&of_files(home.path()), "cds.yaml"), &[]).await;
+    let at = gateway.listener("front").await;
+    says(at, "/", "old").await;
+    let written = |resources: String| format!("version_info: \"2\"\nresources:{resources}\n");
+    fs::write(path("eds.yaml"), written(endpoints("serves", answering("new").await))).unwrap();
+    says(at, "/", "new").await;
+    fs::write(path("cds.yaml"), "resources: [{}").unwrap();
+    gateway.logs("cds.yaml").await;
+    says(at, "/", "new").await;
+    // Nothing that is written where it lies counts where nobody polls.
+    fs::write(path("rds.yaml"), written(routes("routes", "/only"))).unwrap();
+    fs::write(path("cds.yaml"), written(String::new())).unwrap();
+    until("the cluster is gone", async || ask(at, "GET", "any", "/").await.status == 503).await;
+    let counted = async || {
+        let stats = gateway.admin("GET", "/stats?filter=cds.update_success").await;
+        stats.text().trim().rsplit(' ').next().and_then(|n| n.parse::<u64>().ok())
+    };
+    until("as in Envoy each reading is counted", async || counted().await > Some(4)).await;
+}
+
+#[tokio::test]
 async fn a_config_map_s_link_is_turned() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name);

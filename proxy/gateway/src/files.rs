@@ -1,6 +1,6 @@
 //! Resources of files (`path_config_source`), in a control plane's place: read when they are first wanted, and whenever
-//! something is moved to where they are. As in Envoy a file that is written where it lies is not looked at, since it may be
-//! half there. Knows nothing of what a resource means.
+//! something is moved to where they are; or again and again, where that is asked for (`poll_interval`). As in Envoy a file that
+//! is written where it lies is otherwise not looked at, since it may be half there. Knows nothing of what a resource means.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +13,7 @@ use std::time::Instant;
 use forebay_model::{EVERYTHING, FileResource};
 use forebay_proto::Any;
 use forebay_proto::envoy::service::discovery::v3::DiscoveryResponse;
+use forebay_telemetry::hash::xxh64;
 use forebay_xds_client::{Change, Interest, Outcome, Rejection, Resource, Subscriber, Tick};
 use notify::event::{ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -28,6 +29,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wishes: mpsc::UnboundedReceiver
     let (told, mut moves) = mpsc::unbounded_channel();
     let mut files = Files { shared, told, watcher: None, wanted: BTreeMap::new(), places: BTreeMap::new() };
     loop {
+        let due = files.due();
+        let polled = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             wish = wishes.recv() => match wish {
                 Some(Interest { type_url, add, remove }) => {
@@ -40,6 +48,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wishes: mpsc::UnboundedReceiver
                 Some(moved) => files.moved(&moved),
                 None => return,
             },
+            () = polled => files.poll(Instant::now()),
         }
     }
 }
@@ -74,12 +83,22 @@ struct Files {
     /// Made for the first file.
     watcher: Option<RecommendedWatcher>,
     /// By type.
-    wanted: BTreeMap<(String, FileResource), Standing>,
+    wanted: BTreeMap<(String, FileResource), Followed>,
     /// Directories that are watched, and for how many.
     places: BTreeMap<PathBuf, usize>,
 }
 
-/// What became of a file when it was last read.
+/// A file, as it was when it was last read.
+#[derive(Default)]
+struct Followed {
+    standing: Standing,
+    /// A hash of its bytes; none where it could not be read.
+    seen: Option<u64>,
+    /// When it is read again; none while something tells when that is due.
+    due: Option<Instant>,
+}
+
+/// What became of it.
 #[derive(Default, PartialEq)]
 enum Standing {
     #[default]
@@ -92,16 +111,18 @@ impl Files {
     /// Something is wanted of this file from now on.
     fn follow(&mut self, type_url: &str, file: FileResource) {
         let Entry::Vacant(entry) = self.wanted.entry((type_url.to_owned(), file.clone())) else { return };
-        entry.insert(Standing::Unread);
-        // Watched first: a change is seen twice rather than not at all.
-        self.watch(place(&file), &file);
+        entry.insert(Followed::default());
+        if file.poll.is_none() {
+            // Watched first: a change is seen twice rather than not at all.
+            self.watch(place(&file), &file);
+        }
         self.read(type_url, &file);
     }
 
     /// Not any more.
     fn leave(&mut self, type_url: &str, file: FileResource) {
-        let place = place(&file);
-        if self.wanted.remove(&(type_url.to_owned(), file)).is_none() {
+        let (place, polled) = (place(&file), file.poll.is_some());
+        if self.wanted.remove(&(type_url.to_owned(), file)).is_none() || polled {
             return;
         }
         let Entry::Occupied(mut users) = self.places.entry(place) else { return };
@@ -143,47 +164,64 @@ impl Files {
 
     /// Something was moved to `path`.
     fn moved(&mut self, path: &Path) {
-        let is_it = |file: &FileResource| match &file.directory {
-            Some(_) => path.parent() == Some(&place(file)),
-            None => path == absolute(&file.path),
+        let is_it = |file: &FileResource| match (&file.directory, file.poll) {
+            (_, Some(_)) => false,
+            (Some(_), None) => path.parent() == Some(&place(file)),
+            (None, None) => path == absolute(&file.path),
         };
         let due: Vec<_> = self.wanted.keys().filter(|(_, file)| is_it(file)).cloned().collect();
         due.iter().for_each(|(type_url, file)| self.read(type_url, file));
     }
 
-    /// Reads a file and puts it to use. What is wrong with it is told; what was before stays.
+    /// When the next file is to be read though nothing has told of a change.
+    fn due(&self) -> Option<Instant> {
+        self.wanted.values().filter_map(|followed| followed.due).min()
+    }
+
+    /// Reads the files whose time has come.
+    fn poll(&mut self, now: Instant) {
+        let has_come = |followed: &Followed| followed.due.is_some_and(|due| due <= now);
+        let due: Vec<_> =
+            self.wanted.iter().filter(|(_, followed)| has_come(followed)).map(|(key, _)| key.clone()).collect();
+        due.iter().for_each(|(type_url, file)| self.read(type_url, file));
+    }
+
+    /// Reads a file and puts it to use. What is wrong with it is told; what was before stays. The same bytes once more are
+    /// counted, as in Envoy, and not told again.
     fn read(&mut self, type_url: &str, file: &FileResource) {
-        let read = std::fs::read(&*file.path).map_err(|error| format!("{}: {error}", file.path));
-        let read = read.and_then(|bytes| {
+        let bytes = std::fs::read(&*file.path).map_err(|error| format!("{}: {error}", file.path));
+        let Some(followed) = self.wanted.get_mut(&(type_url.to_owned(), file.clone())) else { return };
+        let seen = bytes.as_ref().ok().map(|bytes| xxh64(bytes));
+        let first = followed.standing == Standing::Unread;
+        let news = first || followed.seen != seen;
+        followed.seen = seen;
+        followed.due = file.poll.map(|interval| Instant::now() + interval);
+        let read = bytes.and_then(|bytes| {
             bootstrap::discovery(&file.path, &bytes).map_err(|problem| problem.to_string())
         });
         let readable = read.is_ok();
-        let read = read.and_then(|response| change(type_url, file, response));
-        let (standing, outcome) = match read {
+        let outcome = match read.and_then(|response| change(type_url, file, response)) {
             Ok(change) => {
-                let version = change.added.first().map_or("", |resource| resource.version.as_str());
-                info!(file = &*file.path, type_url, version, resources = change.added.len(), "read");
-                for Rejection { name, message } in &change.refused {
-                    warn!(file = &*file.path, resource = %name, reason = %message, "a resource was refused");
+                followed.standing = Standing::Good;
+                if news {
+                    let version = change.added.first().map_or("", |resource| resource.version.as_str());
+                    info!(file = &*file.path, type_url, version, resources = change.added.len(), "read");
+                    for Rejection { name, message } in &change.refused {
+                        warn!(file = &*file.path, resource = %name, reason = %message, "a resource was refused");
+                    }
                 }
-                (Standing::Good, obey(&self.shared, type_url, &change))
+                obey(&self.shared, type_url, &change)
             }
             Err(why) => {
-                warn!(type_url, reason = %why, "a file of resources was refused; what was before stays");
+                followed.standing = Standing::Bad;
+                if news {
+                    warn!(type_url, reason = %why, "a file of resources was refused; what was before stays");
+                }
                 self.shared.updates.failed(type_url, &file.key(), readable);
-                let first =
-                    self.standing(type_url, file).is_some_and(|standing| *standing == Standing::Unread);
-                (Standing::Bad, if first { self.without(type_url, file) } else { Outcome::default() })
+                if first { self.without(type_url, file) } else { Outcome::default() }
             }
         };
-        if let Some(now) = self.standing(type_url, file) {
-            *now = standing;
-        }
         self.shared.aside.tell(outcome);
-    }
-
-    fn standing(&mut self, type_url: &str, file: &FileResource) -> Option<&mut Standing> {
-        self.wanted.get_mut(&(type_url.to_owned(), file.clone()))
     }
 
     /// What waits for the file goes on without: as in Envoy a bad file does not keep the rest from starting.

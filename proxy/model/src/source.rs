@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What every such name begins with. The control plane's own never do.
 const SCHEME: &str = "file://";
@@ -17,25 +18,37 @@ pub struct FileResource {
     pub path: Arc<str>,
     /// The directory that is watched in its place: something that is moved into it means that the file is another one.
     pub directory: Option<Arc<str>>,
+    /// The file is read again and again, so often, and nothing is watched. Whole milliseconds; never with a directory.
+    pub poll: Option<Duration>,
     /// What the resource calls itself, or [`EVERYTHING`].
     pub name: Arc<str>,
 }
 
 impl FileResource {
-    /// What the model and its interests call it: `file://PATH[?DIRECTORY]#NAME`.
+    /// No file is read more often than that.
+    pub const SHORTEST_POLL: Duration = Duration::from_millis(1);
+
+    /// What the model and its interests call it: `file://PATH[?DIRECTORY|??MILLISECONDS]#NAME`.
     pub fn key(&self) -> String {
-        let directory = self.directory.iter().map(|directory| format!("?{}", escaped(directory)));
-        format!("{SCHEME}{}{}#{}", escaped(&self.path), directory.collect::<String>(), self.name)
+        let how = match (&self.directory, self.poll) {
+            (Some(directory), _) => format!("?{}", escaped(directory)),
+            (None, Some(poll)) => format!("??{}", poll.as_millis()),
+            (None, None) => String::new(),
+        };
+        format!("{SCHEME}{}{how}#{}", escaped(&self.path), self.name)
     }
 
     /// The other way round; `None` is a resource of the control plane's.
     pub fn of_key(key: &str) -> Option<Self> {
         let (place, name) = key.strip_prefix(SCHEME)?.split_once('#')?;
-        let (path, directory) = match place.split_once('?') {
-            Some((path, directory)) => (path, Some(plain(directory).into())),
+        let (path, how) = match place.split_once('?') {
+            Some((path, how)) => (path, Some(how)),
             None => (place, None),
         };
-        Some(Self { path: plain(path).into(), directory, name: name.into() })
+        // A directory's own question mark is written in another way.
+        let poll = how.and_then(|how| how.strip_prefix('?')?.parse().ok()).map(Duration::from_millis);
+        let directory = how.filter(|_| poll.is_none()).map(|directory| plain(directory).into());
+        Some(Self { path: plain(path).into(), directory, poll, name: name.into() })
     }
 }
 
@@ -72,14 +85,20 @@ mod tests {
 
     #[test]
     fn a_key_says_all_of_it() {
-        for (path, directory, name) in [
-            ("/etc/envoy/eds.yaml", None, "a/b:*#1"),
-            ("relative", Some("/etc/envoy"), "*"),
-            ("/tmp/what?#100%25", Some("/tmp/#?%"), "x?y"),
-            ("", None, ""),
+        for (path, directory, poll, name) in [
+            ("/etc/envoy/eds.yaml", None, None, "a/b:*#1"),
+            ("/etc/envoy/eds.yaml", None, Some(1500), "a"),
+            ("relative", Some("/etc/envoy"), None, "*"),
+            ("relative", Some("?7"), None, "*"),
+            ("/tmp/what?#100%25", Some("/tmp/#?%"), None, "x?y"),
+            ("", None, None, ""),
         ] {
-            let file =
-                FileResource { path: path.into(), directory: directory.map(Into::into), name: name.into() };
+            let file = FileResource {
+                path: path.into(),
+                directory: directory.map(Into::into),
+                poll: poll.map(Duration::from_millis),
+                name: name.into(),
+            };
             assert_eq!(FileResource::of_key(&file.key()), Some(file.clone()), "{}", file.key());
             assert_eq!(own_name(&file.key()), name);
         }

@@ -10,7 +10,9 @@ use forebay_proto::envoy::config::core::v3::api_config_source::ApiType;
 use forebay_proto::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use forebay_proto::envoy::config::core::v3::grpc_service::TargetSpecifier;
 use forebay_proto::envoy::config::core::v3::socket_address::PortSpecifier;
-use forebay_proto::envoy::config::core::v3::{ApiConfigSource, ApiVersion, ConfigSource, Node, address};
+use forebay_proto::envoy::config::core::v3::{
+    ApiConfigSource, ApiVersion, ConfigSource, Node, PathConfigSource, address,
+};
 use forebay_proto::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use forebay_proto::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use forebay_proto::envoy::extensions::upstreams::http::v3::http_protocol_options::UpstreamProtocolOptions;
@@ -102,26 +104,37 @@ fn in_file(source: &ConfigSource, path: &str) -> Result<Option<FileResource>, Pr
     match &source.config_source_specifier {
         Some(ConfigSourceSpecifier::Ads(_)) => Ok(None),
         Some(ConfigSourceSpecifier::PathConfigSource(file)) => {
-            if file.poll_interval.is_some() {
-                let path = format!("{path}.path_config_source.poll_interval");
-                return Err(Problem::at(0, path, "is not supported"));
-            }
             let directory = file.watched_directory.as_ref();
+            let poll = poll(file, &format!("{path}.path_config_source.poll_interval"))?;
             Ok(Some(FileResource {
                 path: there("path_config_source.path", &file.path)?,
                 directory: directory
                     .map(|watched| there("path_config_source.watched_directory.path", &watched.path))
                     .transpose()?,
+                poll,
                 name: EVERYTHING.into(),
             }))
         }
         #[expect(deprecated, reason = "older bootstraps have it here")]
         Some(ConfigSourceSpecifier::Path(file)) => {
-            Ok(Some(FileResource { path: there("path", file)?, directory: None, name: EVERYTHING.into() }))
+            let (path, name) = (there("path", file)?, EVERYTHING.into());
+            Ok(Some(FileResource { path, directory: None, poll: None, name }))
         }
         Some(_) => Err(Problem::at(0, path, "is not supported: ads and path_config_source are")),
         None => Err(Problem::at(0, path, "says no source; ads and path_config_source are supported")),
     }
+}
+
+/// How often a file is read anew, if it says so.
+fn poll(file: &PathConfigSource, path: &str) -> Result<Option<Duration>, Problem> {
+    if file.poll_interval.is_none() {
+        return Ok(None);
+    }
+    if file.watched_directory.is_some() {
+        return Err(Problem::at(0, path, "cannot be there together with watched_directory"));
+    }
+    let read = time(&file.poll_interval).filter(|poll| *poll >= FileResource::SHORTEST_POLL);
+    read.map(Some).ok_or_else(|| Problem::at(0, path, "is no duration of a millisecond or more"))
 }
 
 fn version(version: i32, path: &str) -> Result<(), Problem> {

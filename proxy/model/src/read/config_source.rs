@@ -56,9 +56,9 @@ pub(crate) fn config_source(
 /// As Envoy: a file that is not there when it is named is a mistake. One that goes away later is not.
 fn in_file(at: &At<'_>, file: &core::PathConfigSource, name: &str) -> Result<Arc<str>, Invalid> {
     fields!(at, file => core::PathConfigSource {
-        read: [path, watched_directory],
+        read: [path, watched_directory, poll_interval],
         harmless: [],
-        refused: [poll_interval],
+        refused: [],
     });
     let there = |at: At<'_>, path: &str| match std::fs::metadata(path) {
         Ok(_) => Ok(()),
@@ -69,7 +69,14 @@ fn in_file(at: &At<'_>, file: &core::PathConfigSource, name: &str) -> Result<Arc
     if let Some(directory) = directory {
         there(at.field("watched_directory"), directory)?;
     }
-    Ok(FileResource { path: path.as_str().into(), directory: directory.map(Into::into), name: name.into() }
-        .key()
-        .into())
+    let field = at.field("poll_interval");
+    if poll_interval.is_some() && directory.is_some() {
+        return Err(field.unsupported(format_args!("together with watched_directory")));
+    }
+    let poll = duration(field, poll_interval)?;
+    if poll.is_some_and(|poll| poll < FileResource::SHORTEST_POLL) {
+        return Err(at.field("poll_interval").unsupported(format_args!("less than a millisecond")));
+    }
+    let directory = directory.map(Into::into);
+    Ok(FileResource { path: path.as_str().into(), directory, poll, name: name.into() }.key().into())
 }
