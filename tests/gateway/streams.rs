@@ -5,7 +5,8 @@ use forebay_proto::envoy::config::core::v3::DataSource;
 use forebay_proto::envoy::config::core::v3::data_source::Specifier;
 use forebay_proto::envoy::config::listener::v3::Listener;
 use forebay_proto::envoy::config::route::v3::{DirectResponseAction, RouteConfiguration, VirtualHost, route};
-use forebay_proto::google::protobuf::BoolValue;
+use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
+use forebay_proto::google::protobuf::{BoolValue, Duration};
 use forebay_proto::type_url;
 
 use crate::plane::{Plane, Stream};
@@ -28,11 +29,15 @@ pub fn answering(name: &str) -> VirtualHost {
 
 /// Brings a stream to where its listener answers `hosts`.
 pub async fn settle(stream: &mut Stream, hosts: Vec<VirtualHost>) {
+    settle_on(stream, listener(), hosts).await;
+}
+
+async fn settle_on(stream: &mut Stream, listener: Listener, hosts: Vec<VirtualHost>) {
     stream.asked(type_url::CLUSTER).await;
     let nonce = stream.send::<Cluster>("1", &[]);
     assert_eq!(stream.answer(&nonce).await, ("1".to_owned(), None));
     stream.asked(type_url::LISTENER).await;
-    let nonce = stream.send("1", &[listener()]);
+    let nonce = stream.send("1", &[listener]);
     assert_eq!(stream.answer(&nonce).await, ("1".to_owned(), None));
     stream.asked(type_url::ROUTE).await;
     let nonce = stream.send("1", &[routes(hosts)]);
@@ -102,6 +107,34 @@ async fn routes_to_a_cluster_that_is_on_its_way_are_held_and_nothing_else_is() {
     // It has no endpoint: its route is in force.
     until("the routes hold", async || ask(at, "GET", "late.test", "/").await.status == 503).await;
     assert_eq!(ask(at, "GET", "a.test", "/").await.text(), "a");
+}
+
+#[tokio::test]
+async fn routes_to_a_cluster_that_never_comes_are_held_no_longer_than_routes_are_waited_for() {
+    let mut plane = Plane::start().await;
+    let gateway = Gateway::start(&bootstrap(plane.address), &[]).await;
+    let mut stream = plane.stream().await;
+    let mut manager = resources::manager();
+    if let Some(RouteSpecifier::Rds(rds)) = &mut manager.route_specifier
+        && let Some(source) = &mut rds.config_source
+    {
+        source.initial_fetch_timeout = Some(Duration { seconds: 0, nanos: 100_000_000 });
+    }
+    let listener = resources::listener("127.0.0.1:0".parse().unwrap(), &manager);
+    settle_on(&mut stream, listener, vec![answering("a")]).await;
+    let at = gateway.listener("gateway").await;
+    let never = host("never", "never.test", vec![resources::route("/", forward("never"))]);
+    let checked = RouteConfiguration {
+        validate_clusters: Some(BoolValue { value: true }),
+        ..routes(vec![never, answering("a"), answering("b")])
+    };
+    let nonce = stream.send("2", &[checked]);
+    assert_eq!(stream.answer(&nonce).await, ("2".to_owned(), None), "held, not refused");
+    until("they are used without", async || ask(at, "GET", "never.test", "/").await.status == 503).await;
+    gateway.logs("routes to clusters that did not come are used without them").await;
+    for host in ["a", "b"] {
+        assert_eq!(ask(at, "GET", &format!("{host}.test"), "/").await.text(), host);
+    }
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ struct Version {
 
 /// Where a version's routes come from, and what it therefore keeps alive.
 enum Source {
-    Rds(Arc<str>),
+    /// By name, and how long they are waited for; `None` is for ever.
+    Rds(Arc<str>, Option<Duration>),
     Inline(Vec<Arc<VirtualHost>>),
 }
 
@@ -59,6 +60,18 @@ impl Listeners {
         })
     }
 
+    /// How long whoever uses these routes waits for them, as far as that is said: the most patient of them.
+    pub(super) fn patience(&self, routes: &str) -> Option<Duration> {
+        let versions = self.entries.values().flat_map(|entry| {
+            entry.active.iter().chain(entry.warming.as_ref().map(|warming| &warming.version))
+        });
+        let waits = versions.flat_map(|version| &version.routes).filter_map(|source| match source {
+            Source::Rds(name, wait) if **name == *routes => *wait,
+            _ => None,
+        });
+        waits.max()
+    }
+
     /// Whether it is of the bootstrap file.
     pub(super) fn is_fixed(&self, name: &str) -> bool {
         self.entries.get(name).is_some_and(|entry| entry.origin == Origin::Bootstrap)
@@ -69,7 +82,7 @@ impl Listeners {
         self.entries.iter().filter_map(|(name, entry)| {
             let version = &entry.warming.as_ref()?.version;
             let waits = |source: &Source| match source {
-                Source::Rds(routes) => Some(format!("{routes:?}")),
+                Source::Rds(routes, _) => Some(format!("{routes:?}")),
                 Source::Inline(_) => None,
             };
             let routes: Vec<String> = version.routes.iter().filter_map(waits).collect();
@@ -111,7 +124,7 @@ impl Model {
             sources.push(match routes {
                 Routes::Rds { name, wait: own } => {
                     wait = wait.zip(own).map(|(a, b)| a.max(b));
-                    Source::Rds(name)
+                    Source::Rds(name, own)
                 }
                 Routes::Inline { hosts } => Source::Inline(hosts),
             });
@@ -173,7 +186,7 @@ impl Model {
 
     /// The routes that listeners waited for are there, or will not come.
     pub(super) fn routes_settled(&mut self, routes: &str, fx: &mut Effects) {
-        let is = |source: &Source| matches!(source, Source::Rds(name) if **name == *routes);
+        let is = |source: &Source| matches!(source, Source::Rds(name, _) if **name == *routes);
         let waits = |entry: &Entry| entry.warming.as_ref().is_some_and(|w| w.version.routes.iter().any(is));
         let ready: Vec<_> = self
             .listeners
@@ -227,7 +240,7 @@ impl Model {
     /// Whether all routes are there that exist.
     fn have(&self, sources: &[Source], absent: &[Arc<str>]) -> bool {
         sources.iter().all(|source| match source {
-            Source::Rds(routes) => self.routes.table(routes).is_some() || absent.contains(routes),
+            Source::Rds(routes, _) => self.routes.table(routes).is_some() || absent.contains(routes),
             Source::Inline(_) => true,
         })
     }
@@ -235,7 +248,7 @@ impl Model {
     fn keep(&mut self, sources: &[Source]) {
         for source in sources {
             match source {
-                Source::Rds(routes) => self.wanted_routes.add(routes),
+                Source::Rds(routes, _) => self.wanted_routes.add(routes),
                 Source::Inline(hosts) => hosts.iter().for_each(|host| hold(&mut self.names, host)),
             }
         }
@@ -244,7 +257,7 @@ impl Model {
     fn let_go(&mut self, sources: &[Source]) {
         for source in sources {
             match source {
-                Source::Rds(routes) => self.wanted_routes.remove(routes),
+                Source::Rds(routes, _) => self.wanted_routes.remove(routes),
                 Source::Inline(hosts) => hosts.iter().for_each(|host| release(&mut self.names, host)),
             }
         }

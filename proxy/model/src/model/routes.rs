@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foldhash::HashMap;
@@ -15,8 +15,8 @@ use crate::names::Names;
 use crate::read::{self, At, Host, Invalid, Shell};
 use crate::source::is_file;
 
-/// How long routes wait for their clusters. 15 s: as long as Envoy waits for a resource that something else needs
-/// (`initial_fetch_timeout`). Then they are used without: one cluster that never comes does not keep all other routes back.
+/// How long routes wait for their clusters where no listener says how long it waits for routes (`initial_fetch_timeout`): 15 s, as
+/// in Envoy. Then they are used without: one cluster that never comes does not keep all other routes back.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// All route configurations that are wanted and have come, by name.
@@ -56,6 +56,8 @@ struct Pending {
     shell: Shell,
     hosts: Vec<Host>,
     missing: BTreeSet<Arc<str>>,
+    /// When the wait is over.
+    until: Instant,
     /// It has waited long enough.
     impatient: bool,
 }
@@ -106,7 +108,8 @@ impl Model {
             return Err(At::ROOT.field("vhds").unsupported(format_args!("in a file")));
         }
         let (missing, impatient) = (BTreeSet::new(), false);
-        let next = Pending { missing, impatient, held, shell: read.shell, hosts: read.hosts };
+        let next =
+            Pending { missing, until: held.since, impatient, held, shell: read.shell, hosts: read.hosts };
         next.hosts.iter().for_each(|host| hold(&mut self.names, &host.host));
         self.settle_routes(body.name, next, fx)
     }
@@ -130,7 +133,8 @@ impl Model {
             replaced.hosts.iter().for_each(|host| release(&mut self.names, &host.host));
         }
         if !next.missing.is_empty() {
-            let until = next.held.since + PATIENCE;
+            let until = next.held.since + self.listeners.patience(name).unwrap_or(PATIENCE);
+            next.until = until;
             config.pending = Some(Box::new(next));
             self.deadlines.add(until, Kind::Route, &name.into());
             return Ok(());
@@ -178,7 +182,7 @@ impl Model {
     /// Routes have waited long enough, if they still wait: those to clusters that are not there answer 503, the others work.
     pub(super) fn settle_routes_late(&mut self, name: &Arc<str>, fx: &mut Effects) {
         let Some(config) = self.routes.configs.get_mut(name) else { return };
-        let Some(mut pending) = config.pending.take_if(|pending| pending.held.since + PATIENCE <= fx.now)
+        let Some(mut pending) = config.pending.take_if(|pending| pending.until <= fx.now)
         else {
             return;
         };
