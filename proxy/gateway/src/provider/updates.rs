@@ -206,7 +206,8 @@ impl Counts {
             (Kind::Counter, self.reload),
             (Kind::Gauge, self.reload_time),
         ];
-        names.iter().zip(values).map(|(name, (kind, value))| (*name, kind, value))
+        let known = names.iter().zip(values).filter(|(name, _)| **name != UNKNOWN);
+        known.map(|(name, (kind, value))| (*name, kind, value))
     }
 }
 
@@ -224,12 +225,14 @@ impl Changes {
     }
 }
 
+/// What Envoy does not count for this type.
+const UNKNOWN: &str = "";
 const CDS: [&str; 9] = [
     "cluster_manager.cds.update_attempt",
     "cluster_manager.cds.update_success",
     "cluster_manager.cds.update_rejected",
     "cluster_manager.cds.update_failure",
-    "cluster_manager.cds.update_empty",
+    UNKNOWN,
     "cluster_manager.cds.update_time",
     "cluster_manager.cds.version",
     "cluster_manager.cds.config_reload",
@@ -240,11 +243,11 @@ const LDS: [&str; 9] = [
     "listener_manager.lds.update_success",
     "listener_manager.lds.update_rejected",
     "listener_manager.lds.update_failure",
-    "listener_manager.lds.update_empty",
+    UNKNOWN,
     "listener_manager.lds.update_time",
     "listener_manager.lds.version",
-    "listener_manager.lds.config_reload",
-    "listener_manager.lds.config_reload_time_ms",
+    UNKNOWN,
+    UNKNOWN,
 ];
 const RDS: [&str; 9] = [
     "update_attempt",
