@@ -181,8 +181,12 @@ impl Files {
     /// Reads the files whose time has come.
     fn poll(&mut self, now: Instant) {
         let has_come = |followed: &Followed| followed.due.is_some_and(|due| due <= now);
-        let due: Vec<_> =
-            self.wanted.iter().filter(|(_, followed)| has_come(followed)).map(|(key, _)| key.clone()).collect();
+        let due: Vec<_> = self
+            .wanted
+            .iter()
+            .filter(|(_, followed)| has_come(followed))
+            .map(|(key, _)| key.clone())
+            .collect();
         due.iter().for_each(|(type_url, file)| self.read(type_url, file));
     }
 

@@ -182,8 +182,7 @@ impl Model {
     /// Routes have waited long enough, if they still wait: those to clusters that are not there answer 503, the others work.
     pub(super) fn settle_routes_late(&mut self, name: &Arc<str>, fx: &mut Effects) {
         let Some(config) = self.routes.configs.get_mut(name) else { return };
-        let Some(mut pending) = config.pending.take_if(|pending| pending.until <= fx.now)
-        else {
+        let Some(mut pending) = config.pending.take_if(|pending| pending.until <= fx.now) else {
             return;
         };
         let missing: Vec<&str> = pending.missing.iter().map(|name| &**name).collect();
