@@ -1,8 +1,9 @@
-"""What a warm request costs the gateway in instructions of its own, counted by valgrind: no clock, so a busy machine says the same.
+"""What a warm request costs the gateway and the queue-proxy in instructions of its own, counted by valgrind: no clock, so a busy machine says the same.
 
 Two runs that differ by a number of requests are subtracted, so that neither the start nor the end counts."""
 
 import json
+import os
 import pathlib
 import re
 import socket
@@ -20,29 +21,50 @@ WORKS = {
     "h2 → h1": (["-c", "4", "-m", "8"], "h1", 34_300),
     "h2 → h2": (["-c", "4", "-m", "8"], "h2", 37_600),
 }
+# The same of a queue-proxy, at one stream for each connection.
+SIDECAR = {
+    "queue-proxy, h1": (["--h1", "-c", "8"], 99_000),
+    "queue-proxy, h2c": (["-c", "8", "-m", "1"], 99_000),
+}
 FEW, MANY = 1_000, 4_000
 TYPES = "type.googleapis.com/envoy.extensions"
 
 
 def drill() -> str:
     found = {}
-    for work, (words, upstream, most) in WORKS.items():
+    gateways = {work: (words, gateway(upstream), most) for work, (words, upstream, most) in WORKS.items()}
+    sidecars = {work: (words, queue_proxy, most) for work, (words, most) in SIDECAR.items()}
+    for work, (words, role, most) in {**gateways, **sidecars}.items():
         with tempfile.TemporaryDirectory() as folder:
-            few, many = (counted(pathlib.Path(folder), words, upstream, requests) for requests in (FEW, MANY))
+            few, many = (counted(pathlib.Path(folder), words, role, requests) for requests in (FEW, MANY))
         found[work] = (many - few) // (MANY - FEW)
         check(found[work] <= most, f"{work}: {found[work]:,} instructions a request, {most:,} is the bound")
     return ", ".join(f"{work}: {count:,}" for work, count in found.items())
 
 
-def counted(home: pathlib.Path, words: list[str], upstream: str, requests: int) -> int:
-    """Instructions of a gateway's life with that many requests."""
-    app, port, admin = free(), free(), free()
-    (home / "gateway.json").write_text(bootstrap(home, app, port, admin, upstream))
-    gateway = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--read-inline-info=no",
-               FOREBAY, "gateway", "-c", str(home / "gateway.json"), "--concurrency", "1", "--log-level", "error"]
+def gateway(upstream: str):
+    def command(home: pathlib.Path, app: int, port: int) -> tuple[list, dict]:
+        (home / "gateway.json").write_text(bootstrap(home, app, port, free(), upstream))
+        return ["gateway", "-c", str(home / "gateway.json"), "--concurrency", "1", "--log-level", "error"], {}
+
+    return command
+
+
+def queue_proxy(_: pathlib.Path, app: int, port: int) -> tuple[list, dict]:
+    told = json.loads((pathlib.Path(__file__).resolve().parent.parent / "conformance/queue/environment.json").read_text())
+    own = {"USER_PORT": str(app), "QUEUE_SERVING_PORT": str(port), "FOREBAY_QUEUE_ADMIN_PORT": "0", "FOREBAY_QUEUE_STATS_PORT": "0",
+           "FOREBAY_QUEUE_ADDRESS": "127.0.0.1", "FOREBAY_QUEUE_QUIET": "0s", "FOREBAY_QUEUE_CERTIFICATES": "/nonexistent"}
+    return ["queue-proxy"], {**told, **own, "PATH": os.environ["PATH"]}
+
+
+def counted(home: pathlib.Path, words: list[str], role, requests: int) -> int:
+    """Instructions of a proxy's life with that many requests."""
+    app, port = free(), free()
+    command, environment = role(home, app, port)
+    proxy = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--read-inline-info=no", FOREBAY, *command]
     with open(home / "app.log", "w") as app_log, open(home / "log", "w") as log:
         backend = subprocess.Popen([FOREBAY, "sample", "hello"], env={"PORT": str(app)}, stdout=app_log, stderr=app_log)
-        counting = subprocess.Popen(gateway, stdout=log, stderr=log)
+        counting = subprocess.Popen(proxy, env=environment or None, stdout=log, stderr=log)
         try:
             for where in (app, port):
                 until(f"port {where}", lambda: answers(where, counting, home))
@@ -58,8 +80,8 @@ def counted(home: pathlib.Path, words: list[str], upstream: str, requests: int) 
     return int(collected[1])
 
 
-def answers(port: int, gateway: subprocess.Popen, home: pathlib.Path) -> bool:
-    check(gateway.poll() is None, f"the gateway ended: {(home / 'log').read_text()[-500:]}")
+def answers(port: int, proxy: subprocess.Popen, home: pathlib.Path) -> bool:
+    check(proxy.poll() is None, f"the proxy ended: {(home / 'log').read_text()[-500:]}")
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True

@@ -15,7 +15,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "re
 FOREBAY = pathlib.Path(os.environ.get("FOREBAY", TARGET / "forebay")).resolve()
 LOAD = pathlib.Path(os.environ.get("FOREBAY_LOAD", TARGET / "forebay-load")).resolve()
 # What the sidecar's image holds.
-QUEUE_PROXY = pathlib.Path(os.environ.get("FOREBAY_QUEUE_PROXY", TARGET / "forebay-queue-proxy")).resolve()
+QUEUE_PROXY = pathlib.Path(os.environ.get("FOREBAY_SIDECAR", TARGET / "forebay-queue-proxy")).resolve()
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ def gateway(name: str) -> pathlib.Path:
 
 
 def sidecar() -> pathlib.Path:
-    """The program of the queue-proxy's image: $FOREBAY_QUEUE_PROXY, or what its recipe builds."""
-    if given := os.environ.get("FOREBAY_QUEUE_PROXY"):
+    """The program of the queue-proxy's image: $FOREBAY_SIDECAR, or what its recipe builds."""
+    if given := os.environ.get("FOREBAY_SIDECAR"):
         return pathlib.Path(given)
     built = subprocess.run([places.REPOSITORY / "deploy/build-queue-proxy"], stdout=subprocess.PIPE, text=True)
     if built.returncode:

@@ -25,7 +25,7 @@ SIDES = ("reference", "forebay")
 
 
 def command(side: str) -> list[str]:
-    return [os.environ["QUEUE" if side == "reference" else "FOREBAY_QUEUE_PROXY"]]
+    return [os.environ["QUEUE" if side == "reference" else "FOREBAY_SIDECAR"]]
 
 
 def chosen(options) -> list[cases.Case]:

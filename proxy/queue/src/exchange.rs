@@ -29,6 +29,7 @@ use crate::sidecar::Sidecar;
 use crate::trace::Traced;
 
 use broken::Broken;
+pub(crate) use broken::Errno;
 pub(crate) use clocks::Clocks;
 use forward::Answered;
 pub(crate) use probes::is_probe;

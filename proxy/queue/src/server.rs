@@ -13,13 +13,14 @@ use tracing::info;
 use crate::certificate::{Certificate, Unusable};
 use crate::config::Config;
 use crate::conn::{self, Door};
+use crate::exchange::Errno;
 use crate::sidecar::{Secrets, Sidecar};
 
 /// Why it does not run.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// A port cannot be had.
-    #[error("{server} server failed to serve: {error}")]
+    /// A port cannot be had: the reference's words, and then our own.
+    #[error("{server} server failed to serve: listen tcp :{}: bind: {}; {error}", .error.address.port(), Errno(&.error.source))]
     Bind {
         /// Which of its servers.
         server: &'static str,

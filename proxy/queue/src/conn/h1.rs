@@ -74,20 +74,21 @@ async fn busy(
     loop {
         match next {
             Next::Request(x, meta) if takes_http2(door) && upgrade::is_wanted(&x.req) => {
-                return match Box::pin(upgrade::agree(sidecar, leg, x, &meta)).await {
-                    Ok(wanted) => Then::Http2(wanted),
-                    Err(()) => {
+                match Box::pin(upgrade::agree(sidecar, leg, x, &meta)).await {
+                    Ok(wanted) => return Then::Http2(wanted),
+                    Err(After::KeepAlive) => {}
+                    Err(After::Close) => {
                         Box::pin(linger(sidecar, leg)).await;
-                        Then::End
+                        return Then::End;
                     }
-                };
+                }
             }
             Next::Request(mut x, meta) => {
                 x.asked = Asked {
                     framing: meta.framing,
                     keep_alive: meta.keep_alive && guard.phase() < Phase::Closing,
                     expects_continue: meta.expects_continue,
-                    upgrade: meta.upgrade,
+                    upgrade: upgrade::to_any(&x.req, &meta),
                     apart: false,
                 };
                 let after = super::answer(sidecar, door, peer, &mut x, clocks, leg).await;

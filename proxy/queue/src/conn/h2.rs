@@ -68,7 +68,8 @@ where
         match next {
             Some(Ok(arrived)) => {
                 let (sidecar, peer) = (sidecar.clone(), peer.clone());
-                tokio::task::spawn_local(async move { stream(&sidecar, &peer, arrived).await });
+                // Boxed: tokio moves a task's future about when it begins and when it ends, and this one is some kilobytes.
+                tokio::task::spawn_local(Box::pin(async move { stream(&sidecar, &peer, arrived).await }));
             }
             Some(Err(error)) => {
                 if !error.is_io() && error.reason() != Some(Reason::NO_ERROR) {

@@ -15,17 +15,13 @@ use forebay_http::h2::ServerStream;
 use forebay_http::{Client, Head, Known, Left, Piece, Sink, Source, Version, WireBytes, tokens};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::exchange::{Asked, Exchange};
+use crate::exchange::{self, After, Asked, Exchange, Kind};
 use crate::sidecar::Sidecar;
 
 /// Bytes of a request that is held whole before it is answered.
 const LONGEST: usize = 4 << 20;
 
 const YES: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
-const BAD_SETTINGS: &[u8] =
-    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-const TOO_LARGE: &[u8] =
-    b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Go's `base64.RawURLEncoding`: no padding, and no opinion of the bits behind the last byte.
 const ALPHABET: GeneralPurpose = GeneralPurpose::new(
@@ -42,6 +38,13 @@ pub(super) fn is_wanted(req: &Head) -> bool {
         && req
             .values(Known::Connection.name())
             .any(|value| tokens(value).any(|one| one.eq_ignore_ascii_case(b"http2-settings")))
+}
+
+/// Whether a request asks for an upgrade to whatever the app may know; an upgrade to h2c is one as well, as far as the app goes.
+pub(super) fn to_any(req: &Head, meta: &RequestMeta) -> bool {
+    meta.upgrade
+        || req.known(Known::Upgrade).is_some_and(|to| to.eq_ignore_ascii_case(b"h2c"))
+            && req.has_token(Known::Connection, b"upgrade")
 }
 
 /// A request that has been answered by 101.
@@ -74,46 +77,60 @@ pub(super) async fn agree(
     leg: &mut Leg,
     mut x: Box<Exchange>,
     meta: &RequestMeta,
-) -> Result<Box<Wanted>, ()> {
-    let Some(settings) = settings(&x.req) else {
-        sidecar.give_back_exchange(x);
-        return refuse(leg, BAD_SETTINGS).await;
+) -> Result<Box<Wanted>, After> {
+    x.asked = Asked {
+        framing: meta.framing,
+        keep_alive: meta.keep_alive,
+        expects_continue: false,
+        upgrade: to_any(&x.req, meta),
+        apart: false,
     };
-    if meta.expects_continue {
-        leg.push_raw(b"HTTP/1.1 100 Continue\r\n\r\n");
-        poll_fn(|cx| leg.poll_flush(cx)).await.map_err(drop)?;
-    }
-    let mut body = Vec::new();
-    while let Piece::Data(n) = poll_fn(|cx| leg.poll_piece(cx)).await.map_err(drop)? {
-        if body.len() + n > LONGEST {
-            return refuse(leg, TOO_LARGE).await;
+    let Some(settings) = settings(&x.req) else {
+        x.res.clear();
+        let after = exchange::reply(sidecar, &mut x, leg, 500, b"", Kind::Bare).await;
+        sidecar.give_back_exchange(x);
+        return Err(after);
+    };
+    let body = match whole(leg, meta).await {
+        Ok(body) => body,
+        Err(Fault::Gone) => return Err(After::Close),
+        Err(Fault::TooLarge) => {
+            x.asked.keep_alive = false;
+            x.res.clear();
+            return Err(exchange::reply(sidecar, &mut x, leg, 413, b"", Kind::Bare).await);
         }
-        body.extend_from_slice(leg.data(n));
-        leg.consume(n);
-    }
+    };
     let trailers = leg.trailers().map(|trailers| {
         let mut own = Head::default();
         trailers.iter().for_each(|(name, value, _)| own.push(name, value));
         own
     });
     leg.push_raw(YES);
-    poll_fn(|cx| leg.poll_flush(cx)).await.map_err(drop)?;
+    poll_fn(|cx| leg.poll_flush(cx)).await.map_err(|_| After::Close)?;
     leg.tunnel();
-    x.asked = Asked {
-        framing: meta.framing,
-        keep_alive: true,
-        expects_continue: false,
-        upgrade: meta.upgrade,
-        apart: true,
-    };
     Ok(Box::new(Wanted { settings, x, body, trailers }))
 }
 
-async fn refuse<T>(leg: &mut Leg, answer: &[u8]) -> Result<T, ()> {
-    leg.push_raw(answer);
-    // Whether it is heard or not, that is the end.
-    let _ = poll_fn(|cx| leg.poll_flush(cx)).await;
-    Err(())
+enum Fault {
+    Gone,
+    TooLarge,
+}
+
+/// The whole body.
+async fn whole(leg: &mut Leg, meta: &RequestMeta) -> Result<Vec<u8>, Fault> {
+    if meta.expects_continue {
+        leg.push_raw(b"HTTP/1.1 100 Continue\r\n\r\n");
+        poll_fn(|cx| leg.poll_flush(cx)).await.map_err(|_| Fault::Gone)?;
+    }
+    let mut body = Vec::new();
+    while let Piece::Data(n) = poll_fn(|cx| leg.poll_piece(cx)).await.map_err(|_| Fault::Gone)? {
+        if body.len() + n > LONGEST {
+            return Err(Fault::TooLarge);
+        }
+        body.extend_from_slice(leg.data(n));
+        leg.consume(n);
+    }
+    Ok(body)
 }
 
 /// What the one `HTTP2-Settings` says.

@@ -81,7 +81,7 @@ impl fmt::Display for Broken {
 }
 
 /// The system's error as Go writes it: without a number, in lower case.
-struct Errno<'e>(&'e io::Error);
+pub(crate) struct Errno<'e>(pub(crate) &'e io::Error);
 
 impl fmt::Display for Errno<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

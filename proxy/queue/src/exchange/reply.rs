@@ -52,7 +52,7 @@ pub(crate) async fn reply<C: Client>(
     let keep = x.asked.keep_alive && client.has_read_all() && sidecar.drain.phase() < Phase::Closing;
     let framing = if x.req.is_head() { Framing::None } else { Framing::Length(body.len() as u64) };
     // HTTP/1 frames by it, HTTP/2 tells it; of a response without its body it says what there would be.
-    if x.req.is_head() && !body.is_empty() || x.req.version == Version::H2 {
+    if x.req.is_head() && !body.is_empty() || x.asked.apart {
         let mut digits = itoa::Buffer::new();
         x.res.set(Known::ContentLength.name(), digits.format(body.len()).as_bytes());
     }

@@ -20,16 +20,24 @@ use crate::{Identity, Logging};
 /// Starts logging to where the configuration says.
 pub(super) fn start(logging: &Logging, identity: &Identity) {
     let zap: Option<Zap> = serde_json::from_str(&logging.config).ok();
-    let zap = zap.unwrap_or_default();
+    let unread = zap.is_none() && !logging.config.is_empty();
+    let zap = zap.unwrap_or_else(Zap::fallback);
     let level = if logging.level.is_empty() { &zap.level } else { &logging.level };
-    let line = Line {
-        keys: zap.encoder_config,
-        key: format!("{}/{}", identity.namespace, identity.revision),
-        pod: identity.pod.clone(),
+    let mut line = Line {
+        most: filter(level),
         // Without a configuration zap writes to standard error.
         to_stdout: zap.output_paths.iter().any(|path| path == "stdout"),
-        most: filter(level),
+        keys: zap.encoder_config,
+        logger: if unread { "fallback-logger" } else { "queueproxy" },
+        about: None,
     };
+    if unread {
+        tracing::subscriber::with_default(line.clone(), || {
+            tracing::warn!("Failed to parse logging config - using default zap production config");
+        });
+        line.logger = "fallback-logger.queueproxy";
+    }
+    line.about = Some((format!("{}/{}", identity.namespace, identity.revision), identity.pod.clone()));
     // A second start in one process is a test's; it keeps the first's.
     let _ = tracing::subscriber::set_global_default(line);
 }
@@ -52,8 +60,23 @@ struct Zap {
     encoder_config: Keys,
 }
 
-/// The names of a line's fields; those of Knative's own fallback where there is no configuration.
-#[derive(Deserialize)]
+impl Zap {
+    /// Knative's own, where there is no configuration.
+    fn fallback() -> Self {
+        let [time_key, level_key, name_key, caller_key, message_key] =
+            ["timestamp", "severity", "logger", "caller", "message"].map(str::to_owned);
+        let (time_encoder, level_encoder) = ("rfc3339nano".to_owned(), CLOUD.to_owned());
+        let encoder_config =
+            Keys { time_key, level_key, name_key, caller_key, message_key, time_encoder, level_encoder };
+        Self { level: String::new(), output_paths: Vec::new(), encoder_config }
+    }
+}
+
+/// The fallback's words for levels, which no configuration can name.
+const CLOUD: &str = "cloud";
+
+/// The names of a line's fields, and how two of them are written.
+#[derive(Deserialize, Default, Clone)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {
     time_key: String,
@@ -62,21 +85,15 @@ struct Keys {
     caller_key: String,
     message_key: String,
     time_encoder: String,
+    level_encoder: String,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        let [time_key, level_key, name_key, caller_key, message_key] =
-            ["timestamp", "severity", "logger", "caller", "message"].map(str::to_owned);
-        let time_encoder = "rfc3339nano".to_owned();
-        Self { time_key, level_key, name_key, caller_key, message_key, time_encoder }
-    }
-}
-
+#[derive(Clone)]
 struct Line {
     keys: Keys,
-    key: String,
-    pod: String,
+    logger: &'static str,
+    /// Of which revision and pod; unknown to the first words.
+    about: Option<(String, String)>,
     to_stdout: bool,
     most: LevelFilter,
 }
@@ -125,15 +142,16 @@ impl Line {
                 line.insert(key.to_owned(), value);
             }
         };
-        let level = about.level();
-        put(&keys.level_key, if keys.level_key == "severity" { upper(level) } else { lower(level) });
+        put(&keys.level_key, json!(keys.level(*about.level())));
         put(&keys.time_key, keys.time());
-        put(&keys.name_key, json!("queueproxy"));
+        put(&keys.name_key, json!(self.logger));
         let file = about.file().unwrap_or_default();
         put(&keys.caller_key, json!(format!("{file}:{}", about.line().unwrap_or_default())));
         put(&keys.message_key, json!(said.message));
-        put("knative.dev/key", json!(self.key));
-        put("knative.dev/pod", json!(self.pod));
+        if let Some((key, pod)) = &self.about {
+            put("knative.dev/key", json!(key));
+            put("knative.dev/pod", json!(pod));
+        }
         line.extend(said.fields);
         Value::Object(line)
     }
@@ -142,24 +160,28 @@ impl Line {
 impl Keys {
     fn time(&self) -> Value {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let encoder = self.time_encoder.to_ascii_lowercase();
-        if !matches!(encoder.as_str(), "iso8601" | "rfc3339" | "rfc3339nano") {
-            return json!(now.as_secs_f64());
-        }
+        let nanos = now.subsec_nanos();
+        let fraction = match &*self.time_encoder.to_ascii_lowercase() {
+            "iso8601" => format!(".{:03}", nanos / 1_000_000),
+            "rfc3339" => String::new(),
+            "rfc3339nano" => format!(".{nanos:09}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+            "millis" => return json!(now.as_secs_f64() * 1e3),
+            "nanos" => return json!(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)),
+            _ => return json!(now.as_secs_f64()),
+        };
         let (year, month, day) = date(now.as_secs() / 86_400);
-        let (second, millis) = (now.as_secs() % 86_400, now.subsec_millis());
+        let second = now.as_secs() % 86_400;
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        // Milliseconds, as zap has them.
-        json!(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
+        json!(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"))
     }
-}
 
-fn upper(level: &Level) -> Value {
-    json!(level.as_str())
-}
-
-fn lower(level: &Level) -> Value {
-    json!(level.as_str().to_ascii_lowercase())
+    fn level(&self, level: Level) -> String {
+        match &*self.level_encoder {
+            CLOUD if level == Level::WARN => "WARNING".to_owned(),
+            CLOUD | "capital" | "capitalColor" => level.as_str().to_owned(),
+            _ => level.as_str().to_ascii_lowercase(),
+        }
+    }
 }
 
 /// What an event says.
