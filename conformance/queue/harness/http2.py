@@ -46,7 +46,7 @@ class Client:
             await wire.close()
             return None, said
         frames = Frames(wire)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(http1.Gone):
             await frames.hello(True, {})
         frames.listen()
         client = cls(frames)
