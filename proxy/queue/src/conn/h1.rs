@@ -19,9 +19,9 @@ const LIMITS: Limits =
     Limits { head_bytes: (1 << 20) + 4096, headers: 200, http10: true, keeps_case: false, connect: false };
 
 /// Bytes read and dropped after the last response, so that a client still sending sees it instead of a reset.
-const LINGER: usize = 256 * 1024;
+pub(super) const LINGER: usize = 256 * 1024;
 /// How long for, as Go's `rstAvoidanceDelay`.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long a connection keeps the room of a request after one: a client that asks again within it costs no allocation, and
 /// one that is idle for longer holds nothing.

@@ -13,6 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use forebay_http::h1::{BodyError, Framing, Gone, Leg, Persist, RequestMeta};
 use forebay_http::h2::ServerStream;
 use forebay_http::{Client, Head, Known, Left, Piece, Sink, Source, Version, WireBytes, tokens};
+use forebay_net::Timeout;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::exchange::{self, After, Asked, Exchange, Kind};
@@ -49,6 +50,7 @@ pub(super) fn to_any(req: &Head, meta: &RequestMeta) -> bool {
 
 /// A request that has been answered by 101.
 pub(super) struct Wanted {
+    end: Timeout,
     settings: Vec<u8>,
     x: Box<Exchange>,
     body: Vec<u8>,
@@ -66,8 +68,8 @@ pub(super) struct Upgrade {
 
 impl Wanted {
     pub(super) fn over(self: Box<Self>, leg: Leg) -> Box<Upgrade> {
-        let Self { settings, x, body, trailers } = *self;
-        Box::new(Upgrade { wire: Wire(leg), settings, x, body, trailers })
+        let Self { end, settings, x, body, trailers } = *self;
+        Box::new(Upgrade { wire: Wire { leg, end, ends: false }, settings, x, body, trailers })
     }
 }
 
@@ -108,7 +110,7 @@ pub(super) async fn agree(
     leg.push_raw(YES);
     poll_fn(|cx| leg.poll_flush(cx)).await.map_err(|_| After::Close)?;
     leg.tunnel();
-    Ok(Box::new(Wanted { settings, x, body, trailers }))
+    Ok(Box::new(Wanted { end: sidecar.timer.never(), settings, x, body, trailers }))
 }
 
 enum Fault {
@@ -143,7 +145,12 @@ fn settings(req: &Head) -> Option<Vec<u8>> {
 }
 
 /// A connection after its 101, as bytes both ways.
-pub(super) struct Wire(Leg);
+pub(super) struct Wire {
+    leg: Leg,
+    /// How long its end may take, once it has begun.
+    end: Timeout,
+    ends: bool,
+}
 
 impl AsyncRead for Wire {
     fn poll_read(
@@ -151,7 +158,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let leg = &mut self.0;
+        let leg = &mut self.leg;
         match ready!(leg.poll_piece(cx)) {
             Ok(Piece::Data(n)) => {
                 let n = n.min(into.remaining());
@@ -168,16 +175,23 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_send(cx, data)
+        self.leg.poll_send(cx, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Sink::poll_flush(&mut self.0, cx)
+        Sink::poll_flush(&mut self.leg, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Sink::poll_flush(&mut self.0, cx))?;
-        self.0.shutdown();
+        ready!(Sink::poll_flush(&mut self.leg, cx))?;
+        if !std::mem::replace(&mut self.ends, true) {
+            self.leg.shutdown();
+            self.end.reset(super::h1::PATIENCE);
+        }
+        // A client that still writes is let read the last words, as on any connection here.
+        if self.end.poll_expired(cx).is_pending() {
+            ready!(self.leg.poll_discard(cx, super::h1::LINGER));
+        }
         Poll::Ready(Ok(()))
     }
 }
