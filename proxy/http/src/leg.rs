@@ -130,9 +130,9 @@ impl Flow {
 
 /// The leg towards an endpoint.
 pub enum Up {
-    /// An HTTP/1.1 connection, leased whole.
-    H1(h1::Leg),
-    /// One stream of an HTTP/2 connection. Boxed: it is several times larger, and h1 exchanges should not pay for it.
+    /// An HTTP/1.1 connection, leased whole. Boxed for as long as it lives: its exchanges move it.
+    H1(Box<h1::Leg>),
+    /// One stream of an HTTP/2 connection.
     H2(Box<h2::ClientStream>),
 }
 

@@ -12,6 +12,6 @@ mod shared;
 mod tie;
 
 pub use connect::{ConnectError, Dial};
-pub use pool::{EndpointId, Pools, Reuse};
+pub use pool::{EndpointId, Pooled, Pools, Reuse};
 pub use shared::{OnShared, Stream};
 pub use tie::{Keep, Owner, Tie, Why};

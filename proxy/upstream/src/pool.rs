@@ -28,10 +28,14 @@ pub enum Reuse {
 /// Idle connections kept for one endpoint by one worker; more are closed on return.
 const IDLE_PER_ENDPOINT: usize = 1024;
 
+/// A connection and its bond with its pool. Boxed once, when it is opened: each request moves them out of the pool, through its
+/// futures and back.
+pub type Pooled<T> = (Box<Leg>, Box<Tie<T>>);
+
 /// A connection that nobody uses.
 struct Idle<T: Owner> {
-    leg: Leg,
-    tie: Tie<T>,
+    leg: Box<Leg>,
+    tie: Box<Tie<T>>,
     /// It is closed then, in the worker's microseconds.
     until: u64,
 }
@@ -63,7 +67,7 @@ impl<T: Owner> Pools<T> {
 
     /// An idle HTTP/1.1 connection that is still good, if there is one; `now` in microseconds. Bad ones met on the way are
     /// closed. Where somebody waits for one, only who has `waited` gets it.
-    pub fn take(&self, endpoint: EndpointId, reuse: Reuse, now: u64, waited: bool) -> Option<(Leg, Tie<T>)> {
+    pub fn take(&self, endpoint: EndpointId, reuse: Reuse, now: u64, waited: bool) -> Option<Pooled<T>> {
         let mut by = self.by.borrow_mut();
         let pool = by.get_mut(&endpoint)?;
         if !waited && pool.shared.waiting.get() > 0 {
@@ -106,11 +110,11 @@ impl<T: Owner> Pools<T> {
         dial: Dial<'_>,
         now: u64,
         owner: T,
-    ) -> Result<(Leg, Tie<T>), ConnectError> {
+    ) -> Result<Pooled<T>, ConnectError> {
         let mut tie = self.tie(endpoint, now, owner);
         let io = dial.connect(false).await?;
         let io = tie.owner.opened(io);
-        Ok((Leg::new(io, self.buffers.clone(), None), tie))
+        Ok((Box::new(Leg::new(io, self.buffers.clone(), None)), Box::new(tie)))
     }
 
     pub(crate) fn tie(&self, endpoint: EndpointId, now: u64, owner: T) -> Tie<T> {
@@ -120,7 +124,7 @@ impl<T: Owner> Pools<T> {
 
     /// Takes a connection back after a complete exchange, to be kept as `keep` says; `now` in microseconds. One whose endpoint
     /// has been forgotten meanwhile is closed.
-    pub fn put(&self, endpoint: EndpointId, leg: Leg, mut tie: Tie<T>, now: u64, keep: &Keep) {
+    pub fn put(&self, endpoint: EndpointId, leg: Box<Leg>, mut tie: Box<Tie<T>>, now: u64, keep: &Keep) {
         tie.used += 1;
         if keep.requests.is_some_and(|most| tie.used >= most) {
             return tie.owner.closes(Why::MaxRequests);

@@ -42,7 +42,7 @@ pub(super) struct Tried {
     /// The pool that its connection belongs to.
     pool: u64,
     /// The connection's bond with its pool, where it is not shared.
-    pub(super) tie: Option<Tie<Wire>>,
+    pub(super) tie: Option<Box<Tie<Wire>>>,
     pub(super) framing: Framing,
     /// Whether the endpoint lets the connection live on.
     pub(super) keep_alive: bool,
@@ -205,7 +205,7 @@ fn count(stats: &ClusterStats, fault: Fault) {
 /// A connection with the request's head on it.
 struct Started {
     up: Up,
-    tie: Option<Tie<Wire>>,
+    tie: Option<Box<Tie<Wire>>>,
     stream: Option<OnShared>,
     /// It came from the pool.
     reused: bool,

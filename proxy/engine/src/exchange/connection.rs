@@ -27,12 +27,8 @@ use crate::fault::{Cause, Fault};
 use crate::worker::Worker;
 
 /// A connection that a request can go out on.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives for two lines, and boxing a leg would cost each request an allocation"
-)]
 pub(crate) enum Line {
-    H1 { leg: Leg, tie: Tie<Wire>, reused: bool },
+    H1 { leg: Box<Leg>, tie: Box<Tie<Wire>>, reused: bool },
     H2(SendRequest, OnShared),
 }
 

@@ -27,7 +27,7 @@ const EXPECTS: Duration = Duration::from_secs(1);
 pub(super) struct Answered {
     pub(super) up: Up,
     /// The connection's bond with its pool, where it is not shared.
-    tie: Option<Tie<Wire>>,
+    tie: Option<Box<Tie<Wire>>>,
     pub(super) framing: Framing,
     keep_alive: bool,
     /// The request's body, where it is still being sent.
@@ -125,7 +125,7 @@ async fn attempt<C: Client>(
     }
 }
 
-type Started = (Up, Option<Tie<Wire>>, Option<OnShared>);
+type Started = (Up, Option<Box<Tie<Wire>>>, Option<OnShared>);
 
 /// Writes the request's head.
 fn start(line: Line, x: &Exchange) -> Result<Started, Fault> {
