@@ -71,7 +71,9 @@ struct Field {
 pub struct Head {
     block: Vec<u8>,
     fields: Vec<Field>,
-    /// Index + 1 of the first live field of each known name.
+    /// Known names that occur.
+    present: u64,
+    /// Index of the first live field of each known name that occurs; of others it says nothing.
     first: [u16; Known::COUNT],
     /// Known names that occur more than once.
     repeated: u64,
@@ -93,6 +95,7 @@ impl Default for Head {
         Self {
             block: Vec::new(),
             fields: Vec::new(),
+            present: 0,
             first: [0; Known::COUNT],
             repeated: 0,
             cased: Vec::new(),
@@ -111,7 +114,7 @@ impl Head {
     pub fn clear(&mut self) {
         self.block.clear();
         self.fields.clear();
-        self.first = [0; Known::COUNT];
+        self.present = 0;
         self.repeated = 0;
         self.cased.clear();
         self.method = Span::default();
@@ -150,10 +153,12 @@ impl Head {
 
     // === filling
 
-    /// Takes a copy of a parsed block; fields are then indexed with [`Head::index`].
+    /// Takes a copy of a parsed block, without the empty line that ends it: the next field's line then follows the last one's.
+    /// Fields are then indexed with [`Head::index`].
     pub(crate) fn fill(&mut self, block: &[u8]) {
         self.clear();
-        self.block.extend_from_slice(block);
+        let lines = block.strip_suffix(b"\r\n").filter(|lines| lines.ends_with(b"\r\n")).unwrap_or(block);
+        self.block.extend_from_slice(lines);
     }
 
     /// Remembers how the names of the block's fields are written, before they are indexed.
@@ -179,7 +184,7 @@ impl Head {
     #[inline]
     pub(crate) fn index(&mut self, name: Span, value: Span) -> Known {
         if let Some(bytes) = self.block.get_mut(name.at as usize..(name.at + name.len) as usize) {
-            bytes.make_ascii_lowercase();
+            lower(bytes);
         }
         let known = Known::of(self.bytes(name));
         self.note(known);
@@ -189,12 +194,12 @@ impl Head {
 
     #[inline]
     fn note(&mut self, known: Known) {
-        if let Some(first) = self.first.get_mut(known as usize) {
-            if *first == 0 {
-                *first = (self.fields.len() + 1) as u16;
-            } else {
-                self.repeated |= 1 << known as u64;
-            }
+        self.repeated |= self.present & known.bit();
+        if !self.has(known)
+            && let Some(first) = self.first.get_mut(known as usize)
+        {
+            *first = self.fields.len() as u16;
+            self.present |= known.bit();
         }
     }
 
@@ -279,8 +284,12 @@ impl Head {
         self.method() == b"HEAD"
     }
 
+    #[inline]
     fn slot(&self, known: Known) -> Option<usize> {
-        self.first.get(known as usize).and_then(|&i| (i as usize).checked_sub(1))
+        if !self.has(known) {
+            return None;
+        }
+        self.first.get(known as usize).map(|&i| i as usize)
     }
 
     /// The first value of a known header.
@@ -292,13 +301,13 @@ impl Head {
     /// Whether a known header occurs.
     #[inline]
     pub fn has(&self, known: Known) -> bool {
-        self.slot(known).is_some()
+        self.present & known.bit() != 0
     }
 
     /// Whether a known header occurs more than once.
     #[inline]
     pub fn repeats(&self, known: Known) -> bool {
-        self.repeated & (1 << known as u64) != 0
+        self.repeated & known.bit() != 0
     }
 
     /// The first value of a header by its lower-case name.
@@ -322,6 +331,40 @@ impl Head {
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], Known)> {
         self.fields.iter().filter(|f| !f.dead).map(|f| (self.bytes(f.name), self.bytes(f.value), f.known))
+    }
+
+    /// Appends the lines of all live fields but the known ones of a set, as HTTP/1.1 writes them. Those that follow each other
+    /// in the block, which most do, are copied at once.
+    pub(crate) fn write_lines(&self, without: u64, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        for field in self.fields.iter().filter(|f| !f.dead && f.known.bit() & without == 0) {
+            let start = field.name.at as usize;
+            match self.line_end(field) {
+                Some(end) if start == run.end => run.end = end,
+                end => {
+                    out.extend_from_slice(self.block.get(run).unwrap_or_default());
+                    run = start..end.unwrap_or(start);
+                    if end.is_none() {
+                        for part in [self.bytes(field.name), b": ", self.bytes(field.value), b"\r\n"] {
+                            out.extend_from_slice(part);
+                        }
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(self.block.get(run).unwrap_or_default());
+    }
+
+    /// Where the field's line ends, if the block has it as it is to be written.
+    #[inline]
+    fn line_end(&self, field: &Field) -> Option<usize> {
+        let (name, value) = (field.name, field.value);
+        let colon = (name.at + name.len) as usize;
+        let end = (value.at + value.len) as usize;
+        let is = |at: usize, what: [u8; 2]| {
+            self.block.get(at..at + 2).and_then(<[u8]>::first_chunk) == Some(&what)
+        };
+        (value.at as usize == colon + 2 && is(colon, *b": ") && is(end, *b"\r\n")).then_some(end + 2)
     }
 
     /// Whether a comma-separated known header (all its lines) holds a token, case-insensitively.
@@ -348,6 +391,32 @@ impl fmt::Debug for Head {
 
 fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
+}
+
+/// ASCII letters to lower case, eight at a time: names are short, and a loop made for long texts costs more than the name.
+#[inline]
+fn lower(name: &mut [u8]) {
+    let lowered = |word: &mut [u8; 8]| *word = lower_word(u64::from_ne_bytes(*word)).to_ne_bytes();
+    let (words, rest) = name.as_chunks_mut();
+    words.iter_mut().for_each(lowered);
+    if words.is_empty() {
+        rest.iter_mut().for_each(|byte| byte.make_ascii_lowercase());
+    } else if let Some(last) = name.last_chunk_mut() {
+        lowered(last);
+    }
+}
+
+/// The same for the bytes of a word, whatever their order. Bytes above ASCII stay.
+#[inline]
+const fn lower_word(word: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & !HIGH;
+    // The high bit of a byte is set from `A` on, and from behind `Z` on: no carry leaves a byte.
+    let from_a = low + ONES * (0x80 - b'A' as u64);
+    let behind_z = low + ONES * (0x80 - b'Z' as u64 - 1);
+    let upper = from_a & !behind_z & !word & HIGH;
+    word | (upper >> 2)
 }
 
 /// The tokens of a comma-separated value, without surrounding blanks, empty ones left out.

@@ -49,15 +49,19 @@ known! {
     ServerTiming = b"server-timing",
     GrpcStatus = b"grpc-status",
     EnvoyAttemptCount = b"x-envoy-attempt-count",
+    EnvoyExternalAddress = b"x-envoy-external-address",
     EnvoyExpectedRqTimeout = b"x-envoy-expected-rq-timeout-ms",
     EnvoyHedge = b"x-envoy-hedge-on-per-try-timeout",
+    EnvoyInternal = b"x-envoy-internal",
     EnvoyMaxRetries = b"x-envoy-max-retries",
+    EnvoyOriginalPath = b"x-envoy-original-path",
     EnvoyPerTryTimeout = b"x-envoy-upstream-rq-per-try-timeout-ms",
     EnvoyRetriableHeaderNames = b"x-envoy-retriable-header-names",
     EnvoyRetriableStatusCodes = b"x-envoy-retriable-status-codes",
     EnvoyRetryGrpcOn = b"x-envoy-retry-grpc-on",
     EnvoyRetryOn = b"x-envoy-retry-on",
     EnvoyRqTimeout = b"x-envoy-upstream-rq-timeout-ms",
+    EnvoyServiceTime = b"x-envoy-upstream-service-time",
     KProxyRequest = b"k-proxy-request",
     KNetworkProbe = b"k-network-probe",
     KNetworkHash = b"k-network-hash",
@@ -70,6 +74,15 @@ known! {
 }
 
 impl Known {
+    /// Its place in a set of known names; [`Known::Other`] has none.
+    #[inline]
+    pub(crate) const fn bit(self) -> u64 {
+        match self {
+            Known::Other => 0,
+            known => 1 << known as u64,
+        }
+    }
+
     /// Whether the name belongs to one connection and is never forwarded (RFC 9110 7.6.1, and the obsolete ones beside it).
     #[inline]
     pub const fn is_hop_by_hop(self) -> bool {

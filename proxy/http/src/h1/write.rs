@@ -92,8 +92,12 @@ fn reason(status: u16) -> &'static str {
 
 #[inline]
 fn write_fields(head: &Head, names: &Names<'_>, out: &mut Vec<u8>) {
+    const FRAMING: u64 = Known::ContentLength.bit() | Known::TransferEncoding.bit() | Known::Host.bit();
+    if matches!(names, Names::Lower) {
+        return head.write_lines(FRAMING, out);
+    }
     for (name, value, known) in head.iter() {
-        if !matches!(known, Known::ContentLength | Known::TransferEncoding | Known::Host) {
+        if known.bit() & FRAMING == 0 {
             names.field(name, value, out);
         }
     }

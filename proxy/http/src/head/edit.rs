@@ -31,11 +31,30 @@ impl Head {
 
     /// Adds a field; the name is lower-case.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let name_span = self.append(name);
-        let value_span = self.append(value);
-        let known = Known::of(name);
+        self.push_as(name, value, Known::of(name));
+    }
+
+    /// Adds a field of a known name.
+    pub fn push_known(&mut self, known: Known, value: &[u8]) {
+        self.push_as(known.name(), value, known);
+    }
+
+    /// Replaces all fields of a known name by one.
+    pub fn set_known(&mut self, known: Known, value: &[u8]) {
+        self.remove_known(known);
+        self.push_known(known, value);
+    }
+
+    /// The block gets it as a line of HTTP/1.1, so that lines that follow each other can be written as one.
+    #[inline]
+    fn push_as(&mut self, name: &[u8], value: &[u8], known: Known) {
+        self.block.reserve(name.len() + value.len() + 4);
+        let name = self.append(name);
+        self.block.extend_from_slice(b": ");
+        let value = self.append(value);
+        self.block.extend_from_slice(b"\r\n");
         self.note(known);
-        self.fields.push(Field { name: name_span, value: value_span, known, dead: false });
+        self.fields.push(Field { name, value, known, dead: false });
     }
 
     /// Replaces all fields of a name by one.
@@ -61,7 +80,7 @@ impl Head {
                     self.block.extend_from_within(more.at as usize..(more.at + more.len) as usize);
                 }
             }
-            self.repeated &= !(1 << known as u64);
+            self.repeated &= !known.bit();
         }
         self.block.extend_from_slice(b",");
         self.block.extend_from_slice(value);
@@ -86,11 +105,9 @@ impl Head {
         }
         if self.repeats(known) {
             self.fields.iter_mut().filter(|f| f.known == known).for_each(|f| f.dead = true);
-            self.repeated &= !(1 << known as u64);
+            self.repeated &= !known.bit();
         }
-        if let Some(slot) = self.first.get_mut(known as usize) {
-            *slot = 0;
-        }
+        self.present &= !known.bit();
     }
 
     /// Removes all fields of a lower-case name; whether there was any.
@@ -120,6 +137,17 @@ impl Head {
     /// Removes what belongs to one connection only: the hop-by-hop names and whatever `Connection` names. `te: trailers`
     /// stays, since gRPC servers insist on it (RFC 9110 10.1.4 lets an intermediary that keeps trailers say so).
     pub fn strip_hop_by_hop(&mut self) {
+        const ALL: u64 = Known::Connection.bit()
+            | Known::KeepAlive.bit()
+            | Known::ProxyConnection.bit()
+            | Known::Te.bit()
+            | Known::Trailer.bit()
+            | Known::TransferEncoding.bit()
+            | Known::Upgrade.bit()
+            | Known::Http2Settings.bit();
+        if self.present & ALL == 0 {
+            return;
+        }
         let trailers = self.has(Known::Te) && self.has_token(Known::Te, b"trailers");
         if self.has(Known::Connection) {
             self.strip_named_by_connection();

@@ -67,3 +67,43 @@ fn a_cleared_head_is_new() {
             && head.get(b"accept").is_none()
     );
 }
+
+#[test]
+fn names_are_lowered_letter_by_letter_whatever_their_length() {
+    for text in [
+        "",
+        "A",
+        "Host",
+        "@AZ[`az{",
+        "X-FORWARDED-FOR",
+        "content-Length",
+        "Ünicode-NAME-ß",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ] {
+        let mut lowered = text.as_bytes().to_vec();
+        lower(&mut lowered);
+        assert_eq!(lowered, text.to_ascii_lowercase().as_bytes(), "{text}");
+    }
+}
+
+#[test]
+fn lines_are_written_as_one_by_one_whatever_the_block_looks_like() {
+    use crate::h1::{Limits, parse_request};
+    let text = b"GET / HTTP/1.1\r\nA: 1\r\nB:2\r\nHost: h\r\nC:  3 \r\nD: \r\nContent-Length: 1\r\nE: 5\r\nA: 6\r\n\r\n";
+    let mut head = Head::default();
+    parse_request(text, &mut head, &Limits::default()).unwrap().unwrap();
+    head.push(b"f", b"7");
+    head.set(b"e", b"8");
+    head.append_to(Known::XForwardedFor, b"9");
+    head.append_to(Known::XForwardedFor, b"10");
+    head.push_known(Known::Date, b"");
+    head.remove(b"f");
+    head.set_known(Known::Server, b"s");
+    let mut lines = Vec::new();
+    head.write_lines(Known::ContentLength.bit(), &mut lines);
+    let mut one_by_one = Vec::new();
+    for (name, value, _) in head.iter().filter(|(.., known)| *known != Known::ContentLength) {
+        one_by_one.extend([name, b": ", value, b"\r\n"].concat());
+    }
+    assert_eq!(String::from_utf8(lines), String::from_utf8(one_by_one));
+}
