@@ -40,6 +40,9 @@ pub enum Outcome<'p> {
 
 /// Applies the rules to a path with query. The query is never touched.
 pub fn apply<'p>(path: &'p [u8], rules: Rules) -> Outcome<'p> {
+    if !rules.merge_slashes && is_plain(path) {
+        return Outcome::Path(Cow::Borrowed(path));
+    }
     let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
     let (plain, query) = path.split_at(end);
     if path.contains(&0) || find_escape(plain, &[b"00"]) {
@@ -74,6 +77,13 @@ pub fn apply<'p>(path: &'p [u8], rules: Rules) -> Outcome<'p> {
             if redirect { Outcome::Redirect(whole) } else { Outcome::Path(Cow::Owned(whole)) }
         }
     }
+}
+
+/// Whether no rule has anything to say to a path: most are short and of letters, and cost less than the searches.
+#[inline]
+fn is_plain(path: &[u8]) -> bool {
+    const LONG: usize = 48;
+    path.len() < LONG && path.iter().all(|b| !matches!(b, 0 | b'%' | b'.' | b'\\' | b'?' | b'#'))
 }
 
 fn find_escape(path: &[u8], wanted: &[&[u8; 2]]) -> bool {

@@ -96,11 +96,9 @@ const ROOM: usize = 32;
 
 /// Where `:port` begins in a host, if it has one; colons inside an IPv6 literal's brackets are none.
 pub(crate) fn port_start(host: &[u8]) -> Option<usize> {
-    let colon = memchr::memrchr(b':', host)?;
-    match memchr::memrchr(b']', host) {
-        Some(bracket) if bracket > colon => None,
-        _ => Some(colon),
-    }
+    // A loop: it ends after some digits, or a name that is shorter than a search for it is dear.
+    let end = host.iter().rposition(|byte| matches!(byte, b':' | b']'))?;
+    (host.get(end) == Some(&b':')).then_some(end)
 }
 
 /// The query with its `?`; empty when there is none.
