@@ -44,7 +44,7 @@ impl<R: Record> Run<'_, R> {
     fn pieces(&mut self, pieces: &[Piece], out: &mut Vec<u8>) {
         for piece in pieces {
             match piece {
-                Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Literal(text) => literal(text.as_bytes(), out),
                 Piece::Value(op, max) => {
                     if !self.value(op, *max, out) {
                         out.extend_from_slice(self.missing.as_bytes());
@@ -101,15 +101,16 @@ impl<R: Record> Run<'_, R> {
             }
             Op::Flags { long } => {
                 let flags = record.flags();
+                if flags.is_empty() {
+                    // Always a value of its own, also where missing ones are left out.
+                    out.push(b'-');
+                    return true;
+                }
                 for (place, flag) in flags.iter().enumerate() {
                     if place > 0 {
                         out.push(b',');
                     }
                     out.extend_from_slice(if *long { flag.long() } else { flag.short() }.as_bytes());
-                }
-                if flags.is_empty() {
-                    // Always a value of its own, also where missing ones are left out.
-                    out.push(b'-');
                 }
                 true
             }
@@ -161,6 +162,17 @@ impl Op {
                 | Op::GrpcStatus(GrpcStatus::Number)
                 | Op::Address(_, Show::Port)
         )
+    }
+}
+
+/// What stands between two values is mostly a blank or a quotation mark and a blank, for which a call to copy them is dear.
+#[inline]
+fn literal(text: &[u8], out: &mut Vec<u8>) {
+    match *text {
+        [a] => out.push(a),
+        [a, b] => out.extend_from_slice(&[a, b]),
+        [a, b, c] => out.extend_from_slice(&[a, b, c]),
+        _ => out.extend_from_slice(text),
     }
 }
 

@@ -16,8 +16,23 @@ pub(super) fn cut(value: &[u8], max: Option<usize>) -> &[u8] {
 }
 
 pub(super) fn number(n: u64, out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+    // Most numbers of a line are statuses, short times and small bodies.
+    match n {
+        0..1000 => small(n as u16, out),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+    }
     true
+}
+
+/// A number below 1,000.
+#[inline]
+fn small(n: u16, out: &mut Vec<u8>) {
+    let digit = |n: u16| b'0' + (n % 10) as u8;
+    match n {
+        0..10 => out.push(digit(n)),
+        10..100 => out.extend_from_slice(&[digit(n / 10), digit(n)]),
+        _ => out.extend_from_slice(&[digit(n / 100), digit(n / 10), digit(n)]),
+    }
 }
 
 pub(super) fn address(address: SocketAddr, show: Show, out: &mut Vec<u8>) -> bool {
@@ -49,12 +64,11 @@ pub(super) fn address(address: SocketAddr, show: Show, out: &mut Vec<u8>) -> boo
 fn ip(ip: IpAddr, out: &mut Vec<u8>) -> std::io::Result<()> {
     match ip {
         IpAddr::V4(v4) => {
-            let mut digits = itoa::Buffer::new();
             for (place, octet) in v4.octets().into_iter().enumerate() {
                 if place > 0 {
                     out.push(b'.');
                 }
-                out.extend_from_slice(digits.format(octet).as_bytes());
+                small(u16::from(octet), out);
             }
             Ok(())
         }
