@@ -167,9 +167,9 @@ impl HttpState {
     /// The `server` header of a response.
     pub(crate) fn server_header(&self, res: &mut Head) {
         match &self.manager.server_header {
-            ServerHeader::Overwrite(name) => res.set(b"server", name.as_bytes()),
+            ServerHeader::Overwrite(name) => res.set_known(Known::Server, name.as_bytes()),
             ServerHeader::AppendIfAbsent(name) if !res.has(Known::Server) => {
-                res.push(b"server", name.as_bytes())
+                res.push_known(Known::Server, name.as_bytes())
             }
             ServerHeader::AppendIfAbsent(_) | ServerHeader::PassThrough => {}
         }

@@ -37,7 +37,7 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
             x.req.append_to(Known::XForwardedFor, who.as_bytes());
         }
         if manager.xff_trusted_hops == 0 || !x.req.has(Known::XForwardedProto) {
-            x.req.set(b"x-forwarded-proto", scheme.as_bytes());
+            x.req.set_known(Known::XForwardedProto, scheme.as_bytes());
         }
         if manager.append_x_forwarded_port
             && (manager.xff_trusted_hops == 0 || x.req.get(b"x-forwarded-port").is_none())
@@ -45,7 +45,7 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
             x.req.set(b"x-forwarded-port", peer.local.port().to_string().as_bytes());
         }
     } else if !x.req.has(Known::XForwardedProto) {
-        x.req.push(b"x-forwarded-proto", scheme.as_bytes());
+        x.req.push_known(Known::XForwardedProto, scheme.as_bytes());
     }
     if x.req.version != Version::H2 {
         // HTTP/1 has no scheme of its own: it is what the last believed proxy says.
@@ -65,7 +65,7 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
     sanitize(&mut x.req, manager, origin, peer);
     x.internal = origin.internal;
     if origin.internal {
-        x.req.push(b"x-envoy-internal", b"true");
+        x.req.push_known(Known::EnvoyInternal, b"true");
         x.tells_request_id = x.req.get(b"x-envoy-force-trace").is_some();
     }
     if let Some(via) = &manager.via {
@@ -73,14 +73,14 @@ pub(super) fn request(worker: &Worker, on: &Listening, peer: &Peer, x: &mut Exch
     }
     if origin.edge {
         match trusted {
-            Some(ip) => x.req.set(b"x-envoy-external-address", ip.to_string().as_bytes()),
-            None => x.req.set(b"x-envoy-external-address", peer.text.as_bytes()),
+            Some(ip) => x.req.set_known(Known::EnvoyExternalAddress, ip.to_string().as_bytes()),
+            None => x.req.set_known(Known::EnvoyExternalAddress, peer.text.as_bytes()),
         }
     }
     if manager.generate_request_id {
         let has = x.req.has(Known::XRequestId);
         if !has || (origin.edge && !manager.preserve_external_request_id) {
-            x.req.set(b"x-request-id", &request_id(worker));
+            x.req.set_known(Known::XRequestId, &request_id(worker));
         }
     }
     x.tells_request_id |= manager.always_set_request_id_in_response;
@@ -91,7 +91,7 @@ pub(super) fn response(manager: &HttpManager, x: &mut Exchange) {
     if x.tells_request_id
         && let Some(id) = x.req.known(Known::XRequestId)
     {
-        x.res.set(b"x-request-id", id);
+        x.res.set_known(Known::XRequestId, id);
     }
     if let Some(via) = &manager.via {
         append_via(&mut x.res, via);
@@ -174,7 +174,7 @@ fn sanitize(req: &mut Head, manager: &HttpManager, origin: Origin, peer: &Peer) 
     if !ours {
         return;
     }
-    req.remove(b"x-envoy-internal");
+    req.remove_known(Known::EnvoyInternal);
     if origin.edge {
         for name in EDGE {
             req.remove(name);
@@ -203,29 +203,29 @@ fn request_id(worker: &Worker) -> [u8; 36] {
     uuid(hi & !0xf000 | 0x4000, lo & !(3 << 62) | 1 << 63)
 }
 
-/// Every byte in hexadecimal: a look is cheaper than two divisions, and each request needs sixteen.
-const HEX: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 fn uuid(hi: u64, lo: u64) -> [u8; 36] {
     let mut out = [b'-'; 36];
-    let mut at = 0;
-    for (place, byte) in hi.to_be_bytes().into_iter().chain(lo.to_be_bytes()).enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
-            at += 1;
-        }
-        out[at..at + 2].copy_from_slice(&HEX[usize::from(byte)]);
-        at += 2;
-    }
+    let (time, node) = (digits(hi), digits(lo));
+    out[..8].copy_from_slice(&time[..8]);
+    out[9..13].copy_from_slice(&time[8..12]);
+    out[14..18].copy_from_slice(&time[12..]);
+    out[19..23].copy_from_slice(&node[..4]);
+    out[24..].copy_from_slice(&node[4..]);
     out
+}
+
+/// Sixteen hexadecimal digits, all at once: each request needs two such numbers.
+const fn digits(number: u64) -> [u8; 16] {
+    const ONES: u128 = u128::from_ne_bytes([1; 16]);
+    // One digit to a byte, the first in the highest, by halving the distance.
+    let mut spread = number as u128;
+    spread = (spread | spread << 32) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
+    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff_0000_ffff_0000_ffff;
+    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f;
+    // From ten on it is a letter: six more reach the bit above.
+    let letters = (spread + ONES * 6) >> 4 & ONES;
+    (spread + ONES * b'0' as u128 + letters * (b'a' - b'0' - 10) as u128).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
     if tells && let Some(timeout) = forward.timeout {
         let mut digits = itoa::Buffer::new();
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        req.set(b"x-envoy-expected-rq-timeout-ms", digits.format(millis).as_bytes());
+        req.set_known(Known::EnvoyExpectedRqTimeout, digits.format(millis).as_bytes());
     }
     // The split has its say first, and the route the last word.
     if let (Some(host), Some(_)) = (&split.host_rewrite, &forward.host_rewrite) {
@@ -147,7 +147,7 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
     {
         if tells {
             let before = req.path().to_vec();
-            req.set(b"x-envoy-original-path", &before);
+            req.set_known(Known::EnvoyOriginalPath, &before);
         }
         req.set_path(&path);
     }
@@ -183,7 +183,7 @@ pub(crate) fn service_time(x: &mut Exchange) {
     let sent = x.times.request_end.or(x.times.sent).unwrap_or_default();
     let took = x.times.first_byte.unwrap_or(sent).saturating_sub(sent) / 1000;
     let mut digits = itoa::Buffer::new();
-    x.res.set(b"x-envoy-upstream-service-time", digits.format(took).as_bytes());
+    x.res.set_known(Known::EnvoyServiceTime, digits.format(took).as_bytes());
 }
 
 /// The response's head as the client gets it.
@@ -204,7 +204,7 @@ pub(crate) fn finish(worker: &Worker, on: &Listening, matched: Option<&Matched<'
     http.server_header(&mut x.res);
     if !x.res.has(Known::Date) {
         let date = worker.date.now(&worker.clock);
-        x.res.push(b"date", &date);
+        x.res.push_known(Known::Date, &date);
     }
     forwarding::response(&http.manager, x);
     timing_header(worker, x);
@@ -224,7 +224,7 @@ fn timing_header(worker: &Worker, x: &mut Exchange) {
     }
     let first = x.times.first_byte.unwrap_or_else(|| x.elapsed(worker));
     text.part(b"ttfb;dur=", first.saturating_sub(x.times.sent.unwrap_or_default()));
-    x.res.push(b"server-timing", text.bytes());
+    x.res.push_known(Known::ServerTiming, text.bytes());
 }
 
 /// Text built on the stack, without the formatting machinery: every response has one. Three parts with numbers of 64 bits fit.

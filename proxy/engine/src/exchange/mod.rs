@@ -262,8 +262,7 @@ async fn forward_to<C: Client>(
     let metered = revision.as_ref().map(|_| worker.meter(&state));
     x.counts_tries = forward.rare.as_ref().is_some_and(|rare| rare.count_to_client);
     let manager = on.http();
-    x.clocks =
-        timing::Clocks::new(worker, x.times.start, revision.as_deref(), forward, &manager.manager, wishes);
+    x.clocks.begin(worker, x.times.start, revision.as_deref(), forward, &manager.manager, wishes);
     let served = tries::until_answered(worker, &state, forward, wishes, x, client).await;
     let after = match served {
         Ok(mut answered) => {
@@ -308,7 +307,9 @@ impl Answered {
     fn give_back(self, worker: &Worker, x: &mut Exchange) {
         let stats = self.state.stats(&worker.stats);
         stats.completed(x.res.status);
-        let took = x.elapsed(worker).saturating_sub(x.times.sent.unwrap_or_default());
+        // The clock was read a moment ago, when the exchange was recorded.
+        let now = worker.clock.now().since(x.times.start);
+        let took = now.saturating_sub(x.times.sent.unwrap_or_default());
         stats.record(ClusterTime::UpstreamRq, took);
         self.tried.give_back(worker, &self.state);
     }

@@ -109,10 +109,10 @@ fn tell(worker: &Worker, x: &mut Exchange) {
     let mut digits = itoa::Buffer::new();
     if let (false, true, Some(end)) = (x.clocks.tells, request_ended(x), x.times.request_end) {
         let took = x.times.first_byte.unwrap_or_else(|| x.elapsed(worker)).saturating_sub(end);
-        x.res.set(b"x-envoy-upstream-service-time", digits.format(took / 1000).as_bytes());
+        x.res.set_known(Known::EnvoyServiceTime, digits.format(took / 1000).as_bytes());
     }
     if x.counts_tries {
-        x.res.set(Known::EnvoyAttemptCount.name(), digits.format(x.attempts).as_bytes());
+        x.res.set_known(Known::EnvoyAttemptCount, digits.format(x.attempts).as_bytes());
     }
 }
 

@@ -89,34 +89,38 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// The clocks of a request that `began` then: the revision's (facts of its cluster), the route's, the listener's.
-    pub(super) fn new(
+    /// Sets the clocks of a request that `began` then: the revision's (facts of its cluster), the route's, the listener's. In
+    /// place: there are many, and most do not run.
+    pub(super) fn begin(
+        &mut self,
         worker: &Worker,
         began: Micros,
         revision: Option<&Revision>,
         forward: &Forward,
         manager: &HttpManager,
         wishes: &Wishes,
-    ) -> Self {
+    ) {
         let until = |after: Duration| if after.is_zero() { OFF } else { began.after(after) };
-        let mut clocks = Self {
-            total_after: wishes.total,
-            idle_after: forward.idle_timeout.unwrap_or(manager.stream_idle_timeout),
-            try_after: wishes.per_try,
-            ..Self::default()
-        };
-        if let Some(retry) = &forward.retry {
-            clocks.try_idle_after = retry.per_try_idle_timeout.unwrap_or_default();
-        }
+        self.until = [OFF; ALL.len()];
+        self.own_total = OFF;
+        self.total_after = wishes.total;
+        self.idle_after = forward.idle_timeout.unwrap_or(manager.stream_idle_timeout);
+        self.try_after = wishes.per_try;
+        self.try_idle_after =
+            forward.retry.as_ref().and_then(|retry| retry.per_try_idle_timeout).unwrap_or_default();
+        self.upstream_after = Duration::ZERO;
+        (self.whole, self.trying, self.tells) = (false, false, false);
+        self.alarm = None;
+        self.wait = Duration::ZERO;
         if let Some(revision) = revision {
-            clocks.own_total = until(revision.timeout);
-            clocks.idle_after = shorter(revision.idle_timeout, clocks.idle_after);
-            clocks.wait = revision.wait_timeout;
-            clocks.tells = true;
-            clocks.set(Clock::Start, until(revision.response_start_timeout));
+            self.own_total = until(revision.timeout);
+            self.idle_after = shorter(revision.idle_timeout, self.idle_after);
+            self.wait = revision.wait_timeout;
+            self.tells = true;
+            self.set(Clock::Start, until(revision.response_start_timeout));
         }
         let stream = forward.rare.as_ref().and_then(|rare| rare.max_stream_duration);
-        clocks.set(
+        self.set(
             Clock::Stream,
             match wishes.stream {
                 // What a call asked for may come to nothing: then its time is up.
@@ -124,11 +128,10 @@ impl Clocks {
                 None => until(stream.unwrap_or(manager.max_stream_duration)),
             },
         );
-        clocks.set(Clock::Total, clocks.own_total);
-        clocks.set(Clock::Request, until(manager.request_timeout));
-        clocks.set(Clock::Idle, until(clocks.idle_after));
-        clocks.rearm(worker);
-        clocks
+        self.set(Clock::Total, self.own_total);
+        self.set(Clock::Request, until(manager.request_timeout));
+        self.set(Clock::Idle, until(self.idle_after));
+        self.rearm(worker);
     }
 
     fn set(&mut self, clock: Clock, until: Micros) {

@@ -233,7 +233,7 @@ fn tell(worker: &Worker, forward: &Forward, wishes: &Wishes, x: &mut Exchange) {
     wishes.tell(&mut x.req, x.clocks.left(worker).filter(|_| x.attempts > 1));
     if forward.rare.as_ref().is_some_and(|rare| rare.count_to_upstream) {
         let mut digits = itoa::Buffer::new();
-        x.req.set(Known::EnvoyAttemptCount.name(), digits.format(x.attempts).as_bytes());
+        x.req.set_known(Known::EnvoyAttemptCount, digits.format(x.attempts).as_bytes());
     }
 }
 
