@@ -50,12 +50,6 @@ pub trait Sink {
     fn finish(&mut self, trailers: Option<&Head>) -> io::Result<()>;
     /// Ready when everything taken has reached the transport.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    /// The same for what nobody waits to follow: a sink may let all other tasks that can run go before, and asks to be polled
-    /// again then. Many streams that speak at once are read one after the other and then written one after the other, and
-    /// each of their receivers is not woken for every single one.
-    fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
 }
 
 /// Which side of a flow failed.
@@ -90,8 +84,8 @@ impl Flow {
         self.state == State::Done
     }
 
-    /// Moves what can be moved; ready when the end has reached the sink's transport. Whatever was taken is flushed while more is
-    /// waited for, so that a token stream is not held back.
+    /// Moves what can be moved; ready when the end has reached the sink's transport. Whatever was taken is flushed before
+    /// waiting for more, so that a token stream is not held back.
     pub fn poll<S: Source, D: Sink>(
         &mut self,
         cx: &mut Context<'_>,
@@ -112,7 +106,7 @@ impl Flow {
                     }
                     Poll::Ready(Err(e)) => return Poll::Ready(Err(Wrong::Source(e))),
                     Poll::Pending => {
-                        return match to.poll_flush_soon(cx) {
+                        return match to.poll_flush(cx) {
                             Poll::Ready(Err(e)) => Poll::Ready(Err(Wrong::Sink(e))),
                             _ => Poll::Pending,
                         };
@@ -215,14 +209,6 @@ impl Sink for Up {
         match self {
             Up::H1(leg) => leg.poll_flush(cx),
             Up::H2(stream) => stream.poll_flush(cx),
-        }
-    }
-
-    #[inline]
-    fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Up::H1(leg) => leg.poll_flush_soon(cx),
-            Up::H2(stream) => stream.poll_flush_soon(cx),
         }
     }
 }

@@ -61,10 +61,6 @@ impl<C: Client> Sink for Replay<'_, C> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.client.poll_flush(cx)
     }
-
-    fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.client.poll_flush_soon(cx)
-    }
 }
 
 impl<C: Client> Client for Replay<'_, C> {

@@ -49,8 +49,6 @@ pub struct Leg {
     /// Bytes taken and not yet written, from `at` on; without capacity while there are none.
     out: Vec<u8>,
     at: usize,
-    /// What is to be written has let other tasks go before.
-    soon: bool,
     incoming: Incoming,
     outgoing: Outgoing,
     trailers: Option<Box<Head>>,
@@ -69,7 +67,6 @@ impl Leg {
             inbuf: first,
             out: Vec::new(),
             at: 0,
-            soon: false,
             incoming: Incoming::Done,
             outgoing: Outgoing::Done,
             trailers: None,

@@ -70,7 +70,6 @@ impl Leg {
         if self.out.capacity() > 0 {
             self.pool.give_back_out(std::mem::take(&mut self.out));
             self.at = 0;
-            self.soon = false;
         }
     }
 
@@ -149,17 +148,5 @@ impl Sink for Leg {
         self.release();
         // A plain socket holds nothing back: for it this is a branch.
         Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_flush_soon(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Only chunks are held here; anything else has been written by now, or is a head.
-        if self.outgoing == Outgoing::Chunked
-            && !self.out.is_empty()
-            && !std::mem::replace(&mut self.soon, true)
-        {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.poll_flush(cx)
     }
 }

@@ -246,34 +246,6 @@ fn a_large_body_leaves_behind_its_head_whatever_the_socket_takes() {
 }
 
 #[test]
-fn a_chunk_lets_other_tasks_go_before_it_is_written_once() {
-    run(async {
-        let (mut leg, mut peer, _) = pair().await;
-        let mut res = Head::default();
-        res.status = 200;
-        leg.start_response(&res, Framing::Chunked, Persist::Default, Version::H11);
-        for text in [&b"first"[..], b"second"] {
-            assert_eq!(poll_fn(|cx| leg.poll_send(cx, text)).await.unwrap(), text.len());
-            let mut polls = 0;
-            // Ends only if the first answer, Pending, came with a wake.
-            poll_fn(|cx| {
-                polls += 1;
-                leg.poll_flush_soon(cx)
-            })
-            .await
-            .unwrap();
-            assert_eq!(polls, 2);
-            // Nothing is held any more, so there is nothing to wait for.
-            assert!(poll_fn(|cx| Poll::Ready(leg.poll_flush_soon(cx).is_ready())).await);
-        }
-        let mut bytes = Vec::new();
-        drop(leg);
-        peer.read_to_end(&mut bytes).unwrap();
-        assert!(bytes.ends_with(b"\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n"));
-    });
-}
-
-#[test]
 fn a_body_shorter_than_announced_is_an_error_and_a_longer_one_is_cut() {
     run(async {
         let (mut leg, peer, _) = pair().await;
