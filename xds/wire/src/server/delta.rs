@@ -9,7 +9,7 @@ use forebay_proto::{Any, type_url};
 
 use super::lane::{Gone, Lane};
 use super::order::Horizons;
-use super::{Ask, CHUNK, Catalog, Entry, Moment, RETURN, Sent, Variant};
+use super::{Ask, Catalog, Entry, Moment, RETURN, Sent, Variant};
 use crate::subscription::{Subscription, WILDCARD};
 
 /// Incremental xDS.
@@ -48,7 +48,7 @@ impl Variant for Delta {
         nonce: String,
         catalog: &C,
     ) -> Option<Sent<DeltaDiscoveryResponse>> {
-        let mut draft = Draft::new(&lane.type_url);
+        let mut draft = Draft::new(&lane.type_url, lane.chunk);
         let pending = LazyCell::new(|| -> BTreeSet<&str> {
             catalog.removed(&lane.type_url, lane.removals, u64::MAX).map(|e| e.name).collect()
         });
@@ -209,17 +209,19 @@ struct Draft {
     response: DeltaDiscoveryResponse,
     names: BTreeSet<Box<str>>,
     bytes: usize,
+    /// How many make it full.
+    chunk: usize,
 }
 
 impl Draft {
-    fn new(type_url: &str) -> Self {
+    fn new(type_url: &str, chunk: usize) -> Self {
         let response =
             DeltaDiscoveryResponse { type_url: type_url.to_owned(), ..DeltaDiscoveryResponse::default() };
-        Self { response, names: BTreeSet::new(), bytes: 0 }
+        Self { response, names: BTreeSet::new(), bytes: 0, chunk }
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= CHUNK
+        self.bytes >= self.chunk
     }
 
     /// Adds a resource.

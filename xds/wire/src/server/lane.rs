@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use forebay_proto::google::rpc::Status;
 
-use super::{Answered, Verdict};
+use super::{Answered, CHUNK, Verdict};
 use crate::kind::Kind;
 use crate::subscription::Subscription;
 
@@ -31,6 +31,8 @@ pub struct Lane {
     /// State of the world, types not listed in full: what was sent under which version.
     pub(super) told: BTreeMap<Box<str>, u64>,
     pub(super) in_flight: Option<Flight>,
+    /// Bytes after which a response is full.
+    pub(super) chunk: usize,
 }
 
 /// Removals of before the stream, to be told like others once who refers to them has let go.
@@ -75,6 +77,7 @@ impl Lane {
             greet: false,
             told: BTreeMap::new(),
             in_flight: None,
+            chunk: CHUNK,
         }
     }
 

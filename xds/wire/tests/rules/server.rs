@@ -1,11 +1,12 @@
 use std::time::{Duration, Instant};
 
+use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
 };
 use forebay_proto::google::rpc::Status;
 use forebay_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE, VIRTUAL_HOST};
-use forebay_xds_wire::server::{Delta, HOLD, RETURN, Refusal, StateOfTheWorld, Stream, Variant, Verdict};
+use forebay_xds_wire::server::{CHUNK, CHUNK_OF_HOSTS, Delta, HOLD, RETURN, Refusal, StateOfTheWorld, Stream, Variant, Verdict};
 
 use crate::catalog::Model;
 
@@ -70,6 +71,29 @@ fn a_stale_nonce_still_subscribes() {
     stream.receive(stale, &model, now).unwrap();
     stream.receive(ack(ENDPOINTS, &first.nonce), &model, now).unwrap();
     assert_eq!(names(&poll(&mut stream, &model, now).unwrap()), ["b"]);
+}
+
+#[test]
+fn envoy_gets_virtual_hosts_in_few_large_responses_and_others_in_small_ones() {
+    let responses = |agent: &str| {
+        let (mut stream, mut model, now) = (Stream::<Delta>::new(), Model::default(), Instant::now());
+        let hosts = CHUNK_OF_HOSTS / 40;
+        for number in 0..hosts {
+            model.set(VIRTUAL_HOST, &format!("services/a-host-with-a-name-of-some-length-{number:05}"), 1);
+        }
+        let node = Node { user_agent_name: agent.to_owned(), ..Node::default() };
+        let request = DeltaDiscoveryRequest { node: Some(node), ..subscribe(VIRTUAL_HOST, &["services"]) };
+        stream.receive(request, &model, now).unwrap();
+        let (mut count, mut found) = (0, 0);
+        while let Some(response) = poll(&mut stream, &model, now) {
+            (count, found) = (count + 1, found + response.resources.len());
+            stream.receive(ack(VIRTUAL_HOST, &response.nonce), &model, now).unwrap();
+        }
+        assert_eq!(found, hosts);
+        count
+    };
+    let (envoy, other) = (responses("envoy"), responses("forebay"));
+    assert!(envoy <= 3 && other >= envoy * (CHUNK_OF_HOSTS / CHUNK) / 2, "{envoy} and {other}");
 }
 
 #[test]
