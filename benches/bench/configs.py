@@ -114,6 +114,8 @@ defaults
   log global
   option httplog
   option forwardfor
+  # Without it each piece of a body waits up to 200 ms for the next one (MSG_MORE), which no other peer makes events do.
+  option http-no-delay
   http-reuse always
   timeout connect 5s
   timeout client 60s

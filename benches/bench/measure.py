@@ -11,6 +11,9 @@ from .machine import Unable
 from .peers import FOREBAY, Peer
 from .rows import Row
 
+# What a peer may do to be left out: not start, end in the middle, not answer in time.
+WRONG = (Unable, OSError, ValueError, subprocess.SubprocessError)
+
 
 def measure(row: Row, rounds: int, seconds: int, quick: bool) -> dict:
     """The row's part of the results: title, unit, and for each cell the samples of each peer or why there are none."""
@@ -29,7 +32,7 @@ def measure(row: Row, rounds: int, seconds: int, quick: bool) -> dict:
                 try:
                     peer.version()
                     running.append(peer(home, backend_port, row.scene))
-                except Unable as why:
+                except WRONG as why:
                     missing[peer.name] = str(why)
             return {"name": row.name, "title": row.title, "unit": row.unit, "missing": missing, "cells": _cells(row, running, rounds, seconds, quick)}
         finally:
@@ -54,7 +57,7 @@ def _cells(row: Row, running: list[Peer], rounds: int, seconds: int, quick: bool
         for cell, found in list(zip(row.cells, cells))[: 1 if quick else None]:
             try:
                 cell.load(peer.at, 1)
-            except Unable as why:
+            except WRONG as why:
                 found["failed"][peer.name] = str(why)
     for _ in range(rounds):
         for cell, found in zip(row.cells, cells):
@@ -63,7 +66,7 @@ def _cells(row: Row, running: list[Peer], rounds: int, seconds: int, quick: bool
                     continue
                 try:
                     found["samples"][peer.name].append(_sample(cell, peer, seconds))
-                except Unable as why:
+                except WRONG as why:
                     found["failed"][peer.name] = str(why)
     return cells
 

@@ -63,7 +63,10 @@ class Peer:
 
 
 def said(command: list) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as why:
+        raise Unable(f"does not start: {why}") from None
     lines = (done.stdout + done.stderr).strip().splitlines()
     return lines[0].strip() if lines else ""
 
