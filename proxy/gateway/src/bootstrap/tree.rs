@@ -9,7 +9,8 @@ use super::problem::Problem;
 
 /// Nesting a bootstrap may have, lists and mappings together; `Any` in `Any` in a route needs about 30.
 const MAX_DEPTH: usize = 100;
-/// Nodes and events one file may have: room for ten thousand static routes, and an end for everything.
+/// Nodes and events a small file may have. A large one may have as many as it has bytes, and without aliases cannot have more;
+/// those are counted by themselves.
 const MAX_NODES: usize = 5_000_000;
 /// Nodes that aliases may repeat over the whole file. People share a block or two; a bomb wants millions.
 const MAX_REPEATED: usize = 100_000;
@@ -41,8 +42,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Problem> {
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_documents: 1,
-            max_nodes: MAX_NODES,
-            max_events: MAX_NODES,
+            max_nodes: MAX_NODES.max(text.len()),
+            max_events: MAX_NODES.max(text.len()),
             max_recorded_anchor_events: MAX_REPEATED,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
