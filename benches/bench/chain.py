@@ -241,4 +241,7 @@ def _say(measure) -> None:
 
 if __name__ == "__main__":
     machine.open_files()
-    main(int(sys.argv[1]))
+    try:
+        main(int(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -154,7 +154,7 @@ def known_services(*counts: int) -> dict:
                 cells.append(f"{(full - empty) / count:.1f} | {seconds:.1f}")
                 figures[f"{kind.name}, KiB for each of {count:,}"] = (full - empty) / count
             except Unable as why:
-                cells.append(f"{str(why).partition(':')[0]} | ")
+                cells.append(f"{why} | ")
         lines.append(f"| {kind.name} | {' | '.join(cells)} |")
     return {"title": "Services in a gateway's configuration, one worker", "text": "\n".join(lines), "figures": figures}
 
