@@ -6,7 +6,9 @@ use forebay_proto::envoy::service::discovery::v3::{
 };
 use forebay_proto::google::rpc::Status;
 use forebay_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE, VIRTUAL_HOST};
-use forebay_xds_wire::server::{CHUNK, CHUNK_OF_HOSTS, Delta, HOLD, RETURN, Refusal, StateOfTheWorld, Stream, Variant, Verdict};
+use forebay_xds_wire::server::{
+    CHUNK, CHUNK_OF_HOSTS, Delta, HOLD, RETURN, Refusal, StateOfTheWorld, Stream, Variant, Verdict,
+};
 
 use crate::catalog::Model;
 
