@@ -22,6 +22,8 @@ PATIENCE = 30
 # Envoy keeps a connection for so long after it has told the client to go, and then a second more.
 DRAIN_TIMEOUT = "0.5s"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+# Requests that are answered once the drain has begun, by path.
+HELD: dict[str, threading.Event] = {}
 DATA, HEADERS, SETTINGS, PING, GOAWAY = 0, 1, 4, 6, 7
 
 
@@ -29,8 +31,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        if self.path == "/slow":
-            time.sleep(2)
+        if self.path in HELD:
+            HELD[self.path].wait(PATIENCE)
         self.send_response(200)
         self.send_header("content-length", "2")
         self.end_headers()
@@ -140,12 +142,12 @@ async def admin(port: int, path: str) -> str:
 async def new(port: int) -> str:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        answer = await read_head(reader)
+        writer.close()
+        return answer
+    except OSError:
         return "refused"
-    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-    answer = await read_head(reader)
-    writer.close()
-    return answer
 
 
 async def play(program: list[str], backend: int, query: str, home: pathlib.Path) -> dict:
@@ -153,7 +155,9 @@ async def play(program: list[str], backend: int, query: str, home: pathlib.Path)
     config = home / f"{port}.json"
     config.write_text(json.dumps(bootstrap(port, pages, backend)))
     words = ["-c", str(config), "--base-id", str(port % 30000 + 1), "--log-level", "error", "--concurrency", "1",
-             "--drain-time-s", "5", "--drain-strategy", "immediate"]
+             "--drain-time-s", "300", "--drain-strategy", "immediate"]
+    held = f"/held/{port}"
+    HELD[held] = threading.Event()
     process = await asyncio.create_subprocess_exec(*program, *words, stderr=asyncio.subprocess.DEVNULL)
     try:
         end = time.monotonic() + PATIENCE
@@ -165,9 +169,10 @@ async def play(program: list[str], backend: int, query: str, home: pathlib.Path)
         for client in clients.values():
             await client.open(port)
         for name in ("h1 in flight", "h2 in flight"):
-            clients[name].ask("/slow")
+            clients[name].ask(held)
         idle = One()
         await idle.open(port)
+        # They are with the backend by then, or come to a proxy that drains: told to go they are either way.
         await asyncio.sleep(0.5)
         found = {"admin": await admin(pages, f"/drain_listeners{query}")}
         # By then the workers have heard of it.
@@ -175,13 +180,12 @@ async def play(program: list[str], backend: int, query: str, home: pathlib.Path)
         while (answer := await new(port)) != wanted:
             await asyncio.sleep(0.02)
         found["new"] = answer
+        found["h1 idle"] = "closed" if idle.reader.at_eof() else "open"
+        HELD[held].set()
         clients["h1 asks again"].ask("/")
         clients["h2 asks again"].ask("/")
         for name, client in clients.items():
             found[name] = ", ".join(await client.sees())
-        found["h1 idle"] = "closed" if idle.reader.at_eof() else "open"
-        while await new(port) != "refused":
-            await asyncio.sleep(0.1)
         found["alive"] = process.returncode is None
         return found
     finally:

@@ -105,9 +105,10 @@ def shown(program: list[str], backend: int) -> tuple[set[str], dict[str, set[str
                 time.sleep(0.1)
             for path in ("", "404", "503"):
                 status(f"http://127.0.0.1:{port}/{path}")
-            # Envoy's histograms come with its next flush, every five seconds.
-            time.sleep(6)
             read = lambda path: urllib.request.urlopen(f"http://127.0.0.1:{admin}{path}", timeout=5).read().decode()
+            # Numbers of workers, and histograms most of all, come a little after what they count.
+            while not re.search(r"^cluster.one.upstream_rq_time: (?!No)", read("/stats"), re.M) and time.monotonic() < end:
+                time.sleep(0.2)
             names = {line.split(": ", 1)[0].replace(f"127.0.0.1_{port}", "ADDRESS")
                      for line in read("/stats").splitlines() if ": " in line}
             metrics = {}
