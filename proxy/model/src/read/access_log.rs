@@ -9,12 +9,13 @@ use forebay_proto::envoy::extensions::access_loggers::file::v3::{
     FileAccessLog, file_access_log::AccessLogFormat,
 };
 use forebay_proto::envoy::extensions::access_loggers::stream::v3 as stream;
-use forebay_proto::google::protobuf::{Struct, Value as Field, value::Kind};
-use serde_json::{Map, Value as Json};
+use forebay_proto::google::protobuf::Struct;
 
 use super::any::{is, unknown, unpack};
 use super::at::At;
+use super::data_source::text;
 use super::fields::fields;
+use super::format::json;
 use super::invalid::{Invalid, Rule};
 use super::log_filter::log_filter;
 use super::scalar::each;
@@ -73,10 +74,12 @@ fn file(at: &At<'_>, log: &FileAccessLog) -> Result<(Arc<str>, Format), Invalid>
     }
     let format = match &log.access_log_format {
         None => Format::default(),
-        Some(AccessLogFormat::Format(text)) => text_format(&at.field("format"), text)?,
+        Some(AccessLogFormat::Format(written)) => text_format(&at.field("format"), written)?,
         Some(AccessLogFormat::LogFormat(format)) => format_string(at, Some(format))?,
-        Some(AccessLogFormat::JsonFormat(json)) => json_format(&at.field("json_format"), json)?,
-        Some(AccessLogFormat::TypedJsonFormat(json)) => json_format(&at.field("typed_json_format"), json)?,
+        Some(AccessLogFormat::JsonFormat(object)) => json_format(&at.field("json_format"), object)?,
+        Some(AccessLogFormat::TypedJsonFormat(object)) => {
+            json_format(&at.field("typed_json_format"), object)?
+        }
     };
     Ok((log.path.as_str().into(), format))
 }
@@ -93,30 +96,14 @@ fn format_string(at: &At<'_>, format: Option<&core::SubstitutionFormatString>) -
     });
     let format = match format {
         None => Format::default(),
-        Some(TextFormat(text)) => text_format(&at.field("text_format"), text)?,
+        Some(TextFormat(written)) => text_format(&at.field("text_format"), written)?,
         Some(TextFormatSource(source)) => {
             let at = at.field("text_format_source");
-            text_format(&at, &text_of(&at, source)?)?
+            text_format(&at, &text(&at, source)?)?
         }
-        Some(JsonFormat(json)) => json_format(&at.field("json_format"), json)?,
+        Some(JsonFormat(object)) => json_format(&at.field("json_format"), object)?,
     };
     Ok(if *omit_empty_values { format.omit_empty() } else { format })
-}
-
-/// A text that is there, in a file, or in the environment; read once, when the resource is.
-fn text_of(at: &At<'_>, source: &core::DataSource) -> Result<String, Invalid> {
-    use core::data_source::Specifier::{EnvironmentVariable, Filename, InlineBytes, InlineString};
-    match &source.specifier {
-        Some(InlineString(text)) => Ok(text.clone()),
-        Some(InlineBytes(bytes)) => String::from_utf8(bytes.clone())
-            .map_err(|_| at.field("inline_bytes").unsupported("bytes that are no UTF-8")),
-        Some(Filename(path)) => std::fs::read_to_string(path)
-            .map_err(|error| at.field("filename").unsupported(format_args!("{path}: {error}"))),
-        Some(EnvironmentVariable(name)) => {
-            std::env::var(name).map_err(|_| at.field("environment_variable").unsupported(name))
-        }
-        None => Err(at.missing("inline_string")),
-    }
 }
 
 /// An empty format is Envoy's way to ask for its default one.
@@ -128,25 +115,5 @@ fn text_format(at: &At<'_>, text: &str) -> Result<Format, Invalid> {
 }
 
 fn json_format(at: &At<'_>, template: &Struct) -> Result<Format, Invalid> {
-    Format::json(&object(template)).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
-}
-
-/// Sorted by key: what a `Struct` comes in is a map, which has no order to keep.
-fn object(fields: &Struct) -> Json {
-    let mut sorted: Vec<(&String, &Field)> = fields.fields.iter().collect();
-    sorted.sort_by_key(|(name, _)| *name);
-    Json::Object(sorted.into_iter().map(|(name, field)| (name.clone(), json(field))).collect::<Map<_, _>>())
-}
-
-fn json(field: &Field) -> Json {
-    match &field.kind {
-        None | Some(Kind::NullValue(_)) => Json::Null,
-        Some(Kind::BoolValue(on)) => (*on).into(),
-        // A whole number stays one.
-        Some(Kind::NumberValue(n)) if n.fract() == 0.0 && n.abs() < 1e15 => (*n as i64).into(),
-        Some(Kind::NumberValue(n)) => (*n).into(),
-        Some(Kind::StringValue(text)) => text.as_str().into(),
-        Some(Kind::StructValue(inner)) => object(inner),
-        Some(Kind::ListValue(list)) => list.values.iter().map(json).collect(),
-    }
+    Format::json(&json(template)).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
 }

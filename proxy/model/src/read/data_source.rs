@@ -1,6 +1,7 @@
 //! `DataSource`: bytes in the configuration itself, in a file or in the environment, read once. Knows not what they are for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use forebay_proto::envoy::config::core::v3 as pb;
 
@@ -23,6 +24,14 @@ pub(crate) fn bytes<'s>(at: &At<'_>, source: &'s pb::DataSource) -> Result<Cow<'
             .map(|value| Cow::Owned(value.into_bytes()))
             .map_err(|error| at.field("environment_variable").refuse(unreadable(name, error.to_string()))),
         None => Err(at.missing("specifier")),
+    }
+}
+
+/// The bytes; `None` where nothing is said.
+pub(crate) fn optional(at: &At<'_>, source: &Option<pb::DataSource>) -> Result<Option<Arc<[u8]>>, Invalid> {
+    match source {
+        None | Some(pb::DataSource { specifier: None, watched_directory: None }) => Ok(None),
+        Some(source) => Ok(Some(bytes(at, source)?.into())),
     }
 }
 

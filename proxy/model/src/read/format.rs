@@ -44,7 +44,7 @@ pub(crate) fn format(at: &At<'_>, message: &pb::SubstitutionFormatString) -> Res
 }
 
 /// An object in the order of its keys, as Envoy writes it.
-fn json(object: &Struct) -> Json {
+pub(crate) fn json(object: &Struct) -> Json {
     let mut fields: Vec<_> = object.fields.iter().collect();
     fields.sort_unstable_by_key(|(key, _)| *key);
     Json::Object(fields.into_iter().map(|(key, field)| (key.clone(), value(field))).collect())

@@ -3,7 +3,6 @@
 mod client;
 mod common;
 mod server;
-mod source;
 mod validation;
 
 use std::sync::{Arc, Weak};

@@ -9,9 +9,9 @@ use prost::{Message, Name};
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
-use super::source::bytes;
 use crate::read::any::unpack;
 use crate::read::at::At;
+use crate::read::data_source::optional;
 use crate::read::fields::fields;
 use crate::read::invalid::{Invalid, Rule};
 use crate::read::scalar::choice;
@@ -63,9 +63,9 @@ fn pair(at: &At<'_>, message: &pb::TlsCertificate) -> Result<Pem, Invalid> {
         harmless: [],
         refused: [pkcs12, watched_directory, password, ocsp_staple, signed_certificate_timestamp, tls_params],
     });
-    let chain = bytes(&at.field("certificate_chain"), certificate_chain)?;
+    let chain = optional(&at.field("certificate_chain"), certificate_chain)?;
     let key = match private_key_provider {
-        None => bytes(&at.field("private_key"), private_key)?,
+        None => optional(&at.field("private_key"), private_key)?,
         Some(provider) => provided(&at.field("private_key_provider"), provider)?,
     };
     let chain = chain.ok_or_else(|| at.missing("certificate_chain"))?;
@@ -97,7 +97,7 @@ fn provided(at: &At<'_>, provider: &pb::PrivateKeyProvider) -> Result<Option<Arc
         return Err(at.missing("typed_config"));
     };
     let at = at.field("typed_config");
-    bytes(&at.field("private_key"), &unpack::<CryptoMb>(&at, any)?.private_key)
+    optional(&at.field("private_key"), &unpack::<CryptoMb>(&at, any)?.private_key)
 }
 
 fn params(at: &At<'_>, message: &Option<pb::TlsParameters>, most: Version) -> Result<Params, Invalid> {

@@ -6,9 +6,9 @@ use forebay_net::tls::{SanKind, SanRule, Validation};
 use forebay_proto::envoy::extensions::transport_sockets::tls::v3 as pb;
 use forebay_proto::envoy::r#type::matcher::v3 as matcher;
 
-use super::source::bytes;
 use crate::names::Names;
 use crate::read::at::At;
+use crate::read::data_source::optional;
 use crate::read::fields::fields;
 use crate::read::invalid::{Invalid, Rule};
 use crate::read::matching::text_match;
@@ -44,7 +44,7 @@ pub(super) fn validation(
             return Err(at.field("trust_chain_verification").unsupported(format_args!("ACCEPT_UNTRUSTED")));
         }
     }
-    let authorities = bytes(&at.field("trusted_ca"), trusted_ca)?;
+    let authorities = optional(&at.field("trusted_ca"), trusted_ca)?;
     let mut sans = Vec::new();
     let list = at.field("match_typed_subject_alt_names");
     for (nth, san) in match_typed_subject_alt_names.iter().enumerate() {
