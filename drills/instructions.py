@@ -23,8 +23,8 @@ WORKS = {
 }
 # The same of a queue-proxy, at one stream for each connection.
 SIDECAR = {
-    "queue-proxy, h1": (["--h1", "-c", "8"], 99_000),
-    "queue-proxy, h2c": (["-c", "8", "-m", "1"], 99_000),
+    "queue-proxy, h1": (["--h1", "-c", "8"], 15_700),
+    "queue-proxy, h2c": (["-c", "8", "-m", "1"], 25_400),
 }
 FEW, MANY = 1_000, 4_000
 TYPES = "type.googleapis.com/envoy.extensions"

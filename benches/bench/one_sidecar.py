@@ -51,6 +51,7 @@ def one_sidecar(rounds: int) -> dict:
         ours, theirs = (statistics.median(noted[side][name]) for side in ("forebay", "knative"))
         ratio = f"{ours / theirs:.2f}" if theirs else ""
         lines.append(f"| {words} | {ours:.1f} {unit} | {theirs:.1f} {unit} | {ratio} |")
+        figures[f"{name}, {unit}"] = ours
         if theirs:
             figures[f"{name}, of Knative's"] = ours / theirs
     text = (f"Medians of {rounds}; the sidecar's image holds `forebay-queue-proxy`, and this is it. Both have one core "
