@@ -7,10 +7,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
-use crate::support::{run, start, until};
+use crate::support::{Act, App, OK, run, start, until};
 
 /// An app of HTTP/2: `/echo` sends each piece back as it comes and then trailers, `/hang` never answers, others answer at once.
 async fn app() -> (SocketAddr, Rc<std::cell::RefCell<Vec<HeaderMap>>>) {
@@ -179,5 +180,52 @@ fn probes_are_answered_on_http2_too() {
         assert_eq!(response.status(), 200);
         assert_eq!(body(response.into_body()).await, b"queue");
         assert_eq!(seen.borrow().len(), 0);
+    });
+}
+
+/// RFC 7540 3.2: the request is HTTP/1.1, its answer stream 1.
+#[test]
+fn who_asks_for_http2_by_an_upgrade_is_answered_by_it() {
+    run(async {
+        let app = App::start(|_| Act::Say(OK)).await;
+        let proxy = start(app.address, &[]);
+        let mut client = TcpStream::connect(proxy.addresses().main).await.unwrap();
+        let asks = "POST /a HTTP/1.1\r\nhost: h\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
+                    http2-settings: AAMAAABk\r\ncontent-length: 5\r\n\r\nhello";
+        client.write_all(asks.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        let head = loop {
+            if let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") {
+                break heard.drain(..end + 4).collect::<Vec<u8>>();
+            }
+            assert!(client.read_buf(&mut heard).await.unwrap() > 0);
+        };
+        assert!(head.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"), "{head:?}");
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // Kind and stream of each frame, until the one that ends stream 1.
+        let mut frames = Vec::new();
+        loop {
+            while heard.len() < 9 || heard.len() < 9 + usize::from(heard[1]) * 256 + usize::from(heard[2]) {
+                assert!(client.read_buf(&mut heard).await.unwrap() > 0, "{frames:?}");
+            }
+            let length = usize::from(heard[1]) * 256 + usize::from(heard[2]);
+            let frame: Vec<u8> = heard.drain(..9 + length).collect();
+            frames.push((frame[3], frame[8]));
+            if frame[8] == 1 && frame[4] & 1 != 0 {
+                break;
+            }
+        }
+        let first: Vec<u8> =
+            frames.iter().filter(|(_, stream)| *stream == 1).map(|(kind, _)| *kind).collect();
+        assert_eq!(first.first(), Some(&1), "HEADERS come first: {frames:?}");
+        assert!(first.contains(&0), "DATA follows: {frames:?}");
+        let asked = app.heads.borrow()[0].to_ascii_lowercase();
+        assert!(
+            asked.starts_with("post /a http/1.1\r\n") && asked.contains("content-length: 5\r\n"),
+            "{asked}"
+        );
+        assert!(!asked.contains("http2-settings"), "{asked}");
+        drop(client);
+        until("nothing to be in flight", || proxy.in_flight() == 0).await;
     });
 }
