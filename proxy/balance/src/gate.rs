@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::permit::Permit;
-use crate::room::{Bounds, Called, Full, Room};
+use crate::room::{Bounds, Called, Full, Room, Totals};
 use crate::wait::Wait;
 use crate::word::{ONE, WAITERS, Word};
 
 /// Shared by all workers. Everything is exact: never more permits than capacity, first come first served over all workers,
 /// nobody overtakes those who wait, and no permit is lost with a request that goes away.
 ///
-/// It begins a cache line, so that no two gates share one. The counter has none of its own within its gate: a cold revision
-/// has a gate as well, there are thousands, and what is beside it is written only where requests wait.
-#[repr(C, align(64))]
+/// With the counts of its `Arc` it is as large as a cache line, and the program's allocator gives what is so large a line of its
+/// own: no two gates share one. A cold revision has a gate as well, there are thousands: what only waiting needs comes with the
+/// first that waits.
+#[repr(C)]
 pub struct Gate {
     /// Written by every request at entry and exit, by `set_capacity` and, under the room's lock, by hand-overs; read by the
     /// same and by reports.
@@ -22,10 +23,8 @@ pub struct Gate {
     /// A hint, written by `set_capacity` only, never true before `state` is: the capacity is unlimited, so entering need not
     /// look before it adds. Read by every entry, from the line that it is about to write.
     unlimited: AtomicBool,
-    /// Copies of the room's numbers, written under its lock, read by anybody.
+    /// A copy of the room's number, written under its lock, read by anybody.
     waiting: AtomicU32,
-    waiting_bytes: AtomicU64,
-    totals: [AtomicU64; 3],
     /// Taken by requests that must wait, by releases that see [`WAITERS`], and by `set_capacity`. Held for a few instructions;
     /// wakers are called and dropped after it is released.
     room: Mutex<Room>,
@@ -40,18 +39,6 @@ pub enum Capacity {
     Unlimited,
 }
 
-/// What became of requests that could not run at once, since the gate was made. (Those that could are in the workers'
-/// [`crate::Meter`]s; counting them here would cost a second atomic each.)
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Got a permit after waiting.
-    pub admitted: u64,
-    /// Went away while waiting.
-    pub left: u64,
-    /// Found the room full.
-    pub refused: u64,
-}
-
 impl Gate {
     /// A closed gate.
     pub fn new(bounds: Bounds) -> Arc<Self> {
@@ -59,8 +46,6 @@ impl Gate {
             state: AtomicU64::new(0),
             unlimited: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
-            waiting_bytes: AtomicU64::new(0),
-            totals: Default::default(),
             room: Mutex::new(Room::new(bounds)),
         })
     }
@@ -99,8 +84,6 @@ impl Gate {
         if entered.is_ok() {
             // From here on every release looks into the room. One before this is seen by the look that `serve` takes.
             gate.state.fetch_or(WAITERS, Ordering::AcqRel);
-        } else {
-            gate.totals[REFUSED].fetch_add(1, Ordering::Relaxed);
         }
         gate.serve(room);
         Ok(Wait::queued(handle, entered?, now))
@@ -141,9 +124,9 @@ impl Gate {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Bytes they hold.
+    /// Bytes they hold. Takes the room's lock: for reports, not for requests.
     pub fn waiting_bytes(&self) -> u64 {
-        self.waiting_bytes.load(Ordering::Relaxed)
+        self.room().bytes()
     }
 
     /// How long the oldest has waited. Takes the room's lock: for reports, not for requests.
@@ -151,10 +134,9 @@ impl Gate {
         self.room().oldest().map(|since| now.saturating_duration_since(since))
     }
 
+    /// Takes the room's lock: for reports, not for requests.
     pub fn totals(&self) -> Totals {
-        let [admitted, left, refused] =
-            [ADMITTED, LEFT, REFUSED].map(|which| self.totals[which].load(Ordering::Relaxed));
-        Totals { admitted, left, refused }
+        self.room().totals()
     }
 
     /// Gives `permits` back. The warm path's other half.
@@ -170,12 +152,6 @@ impl Gate {
     pub(crate) fn room(&self) -> MutexGuard<'_, Room> {
         // Nothing panics under the lock; if it did, the queue would still be whole.
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After someone left the queue unserved.
-    pub(crate) fn count_left(&self, room: MutexGuard<'_, Room>) {
-        self.totals[LEFT].fetch_add(1, Ordering::Relaxed);
-        self.serve(room);
     }
 
     #[inline]
@@ -205,7 +181,7 @@ impl Gate {
     }
 
     /// Gives free slots to the oldest, publishes the room's numbers, and calls the wakers once the lock is gone.
-    fn serve(&self, mut room: MutexGuard<'_, Room>) {
+    pub(crate) fn serve(&self, mut room: MutexGuard<'_, Room>) {
         let mut called = Called::default();
         loop {
             let want = u32::try_from(room.len()).unwrap_or(u32::MAX);
@@ -213,7 +189,6 @@ impl Gate {
             for _ in 0..got {
                 called.push(room.call().flatten());
             }
-            self.totals[ADMITTED].fetch_add(u64::from(got), Ordering::Relaxed);
             if got < want || want == 0 {
                 break;
             }
@@ -222,7 +197,6 @@ impl Gate {
             self.state.fetch_and(!WAITERS, Ordering::AcqRel);
         }
         self.waiting.store(u32::try_from(room.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
-        self.waiting_bytes.store(room.bytes(), Ordering::Relaxed);
         drop(room);
         called.wake();
     }
@@ -253,11 +227,6 @@ impl AsRef<Gate> for Gate {
         self
     }
 }
-
-/// Places in `totals`.
-const ADMITTED: usize = 0;
-const LEFT: usize = 1;
-const REFUSED: usize = 2;
 
 #[cfg(test)]
 mod tests;

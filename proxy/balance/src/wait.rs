@@ -76,7 +76,7 @@ impl<G: AsRef<Gate>> Drop for Wait<G> {
                 drop(room);
                 gate.release(1);
             }
-            Standing::Waiting(_waker) => gate.count_left(room),
+            Standing::Waiting(_waker) => gate.serve(room),
         }
     }
 }

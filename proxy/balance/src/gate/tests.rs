@@ -261,4 +261,6 @@ fn a_handle_of_the_callers_works_as_well() {
 #[test]
 fn a_permit_is_one_pointer() {
     assert_eq!(size_of::<Permit>(), size_of::<usize>());
+    // With two counts, a cache line.
+    assert_eq!(size_of::<Gate>(), 64 - 2 * size_of::<usize>());
 }
