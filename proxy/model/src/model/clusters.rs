@@ -237,7 +237,10 @@ impl Model {
     pub(super) fn activate_cluster(&mut self, name: &Arc<str>, members: &[Member], fx: &mut Effects) {
         let Some(entry) = self.clusters.entries.get_mut(name) else { return };
         let Some(warming) = entry.warming.take() else { return };
-        let Warming { held, config, .. } = *warming;
+        let Warming { held, config, until } = *warming;
+        if let Some(until) = until {
+            self.deadlines.remove(until, Kind::Cluster, name);
+        }
         let before = entry.active.take().map(|active| active.cluster);
         // Other bytes may say the same: then it stays the same object.
         let config = match &before {

@@ -1,25 +1,30 @@
 //! Who waits until when. Knows nothing of what they wait for.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::held::Kind;
 
-/// Alarms, earliest first. One that is not needed any more stays until it is due and then finds nobody waiting.
+/// Alarms, earliest first. One that is not needed any more and that nobody takes away is due like any other, and finds nobody
+/// waiting.
 #[derive(Default)]
 pub(crate) struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, Kind, Arc<str>)>>,
+    alarms: BTreeSet<(Instant, Kind, Arc<str>)>,
 }
 
 impl Deadlines {
     pub(crate) fn add(&mut self, at: Instant, kind: Kind, name: &Arc<str>) {
-        self.heap.push(Reverse((at, kind, name.clone())));
+        self.alarms.insert((at, kind, name.clone()));
+    }
+
+    /// Nobody waits any more: thousands of clusters come at once, each followed by its endpoints.
+    pub(crate) fn remove(&mut self, at: Instant, kind: Kind, name: &Arc<str>) {
+        self.alarms.remove(&(at, kind, name.clone()));
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        self.alarms.first().map(|(at, ..)| *at)
     }
 
     /// Takes out one whose time has come.
@@ -27,11 +32,7 @@ impl Deadlines {
         if self.next()? > now {
             return None;
         }
-        let Reverse((_, kind, name)) = self.heap.pop()?;
-        if self.heap.is_empty() {
-            // Thousands may have waited at the start, and never again.
-            self.heap = BinaryHeap::new();
-        }
+        let (_, kind, name) = self.alarms.pop_first()?;
         Some((kind, name))
     }
 }
