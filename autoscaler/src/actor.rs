@@ -2,6 +2,7 @@
 //! Decides nothing itself; it only brings clock, channels and sockets together.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forebay_report::metrics::WireStatMessages;
@@ -47,12 +48,12 @@ pub struct StartError {
 pub struct Autoscaler {
     commands: mpsc::UnboundedSender<Command>,
     address: SocketAddr,
-    defaults: std::sync::Arc<Defaults>,
+    defaults: Arc<Defaults>,
 }
 
 #[derive(Debug)]
 enum Command {
-    Upsert { namespace: String, name: String, settings: Box<Settings>, reachable: bool, origin: Origin },
+    Upsert { namespace: Arc<str>, name: Arc<str>, settings: Box<Settings>, reachable: bool, origin: Origin },
     Remove { namespace: String, name: String },
     SetReady { namespace: String, name: String, ready: u32 },
     Statuses(oneshot::Sender<Vec<Status>>),
@@ -70,8 +71,7 @@ impl Autoscaler {
         let server = StatServer::bind(config.listen).map_err(failed)?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let (orders, outbox) = mpsc::unbounded_channel();
-        let handle =
-            Self { commands, address: server.address(), defaults: std::sync::Arc::new(config.defaults) };
+        let handle = Self { commands, address: server.address(), defaults: Arc::new(config.defaults) };
         tokio::spawn(run(inbox, server, orders));
         Ok((handle, outbox))
     }
@@ -94,14 +94,26 @@ impl Autoscaler {
     /// Adds a revision, which starts at its initial scale to prove itself, or changes a known one's settings. The same
     /// again does nothing. `reachable` is false only for a revision that no route names any more; one that waits for its
     /// first route is reachable.
-    pub fn upsert(&self, namespace: &str, name: &str, settings: Settings, reachable: bool) {
-        self.add(namespace, name, settings, reachable, Origin::New);
+    pub fn upsert(
+        &self,
+        namespace: impl Into<Arc<str>>,
+        name: impl Into<Arc<str>>,
+        settings: Settings,
+        reachable: bool,
+    ) {
+        self.add(namespace.into(), name.into(), settings, reachable, Origin::New);
     }
 
     /// As [`Autoscaler::upsert`], but a revision not known yet is one that proved itself in an earlier life of this
     /// process: it starts at zero (or its lower bound) and waits for traffic.
-    pub fn restore(&self, namespace: &str, name: &str, settings: Settings, reachable: bool) {
-        self.add(namespace, name, settings, reachable, Origin::Proven);
+    pub fn restore(
+        &self,
+        namespace: impl Into<Arc<str>>,
+        name: impl Into<Arc<str>>,
+        settings: Settings,
+        reachable: bool,
+    ) {
+        self.add(namespace.into(), name.into(), settings, reachable, Origin::Proven);
     }
 
     /// Forgets a revision. Nothing is ordered for it any more; its replicas are the caller's to end.
@@ -129,8 +141,7 @@ impl Autoscaler {
         let _ = done.await;
     }
 
-    fn add(&self, namespace: &str, name: &str, settings: Settings, reachable: bool, origin: Origin) {
-        let (namespace, name) = (namespace.into(), name.into());
+    fn add(&self, namespace: Arc<str>, name: Arc<str>, settings: Settings, reachable: bool, origin: Origin) {
         self.send(Command::Upsert { namespace, name, settings: Box::new(settings), reachable, origin });
     }
 
@@ -190,7 +201,7 @@ async fn run(
 fn execute(revisions: &mut Revisions, command: Command, now: Moment) {
     match command {
         Command::Upsert { namespace, name, settings, reachable, origin } => {
-            revisions.upsert(&namespace, &name, *settings, reachable, origin, now);
+            revisions.upsert(namespace, name, *settings, reachable, origin, now);
         }
         Command::Remove { namespace, name } => revisions.remove(&namespace, &name),
         Command::SetReady { namespace, name, ready } => revisions.set_ready(&namespace, &name, ready, now),

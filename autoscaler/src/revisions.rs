@@ -6,6 +6,7 @@ mod entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use forebay_base::tree::Tree;
 use forebay_report::metrics::WireStatMessage;
 
 use crate::moment::Moment;
@@ -77,7 +78,7 @@ struct Key {
 #[derive(Debug, Default)]
 pub(crate) struct Revisions {
     /// By namespace, then name: stats name both, and a lookup by `&str` in each allocates nothing.
-    by_namespace: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Box<Entry>>>,
+    by_namespace: BTreeMap<Arc<str>, Tree<Arc<str>, Box<Entry>>>,
     /// When to look at which revision although nothing was heard. Each is here at most once, at its entry's `due`.
     agenda: BTreeSet<(Moment, Key)>,
     /// Orders not yet taken.
@@ -90,18 +91,19 @@ impl Revisions {
     /// Adds a revision or changes its settings. The same again does nothing.
     pub(crate) fn upsert(
         &mut self,
-        namespace: &str,
-        name: &str,
+        namespace: impl Into<Arc<str>>,
+        name: impl Into<Arc<str>>,
         settings: Settings,
         reachable: bool,
         origin: Origin,
         now: Moment,
     ) {
+        let (namespace, name): (Arc<str>, Arc<str>) = (namespace.into(), name.into());
         let settings = self.share(settings);
-        if let Some(entry) = self.entry(namespace, name) {
+        if let Some(entry) = self.entry(&namespace, &name) {
             if *entry.settings != *settings || entry.reachable != reachable {
                 entry.change(settings, reachable, now);
-                self.look_at(namespace, name, now);
+                self.look_at(&namespace, &name, now);
             }
             return;
         }
@@ -110,12 +112,8 @@ impl Revisions {
             Origin::Proven => Scaler::proven(now),
         };
         let entry = Box::new(Entry::new(settings, scaler, reachable, now));
-        let revisions = match self.by_namespace.get_mut(namespace) {
-            Some(revisions) => revisions,
-            None => self.by_namespace.entry(namespace.into()).or_default(),
-        };
-        revisions.insert(name.into(), entry);
-        self.look_at(namespace, name, now);
+        self.by_namespace.entry(Arc::clone(&namespace)).or_default().insert(Arc::clone(&name), entry);
+        self.look_at(&namespace, &name, now);
     }
 
     /// Forgets a revision; its replicas are the caller's.

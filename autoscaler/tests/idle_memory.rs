@@ -29,7 +29,7 @@ async fn an_idle_revision_costs_less_than_500_bytes() {
         for n in from..to {
             autoscaler.restore(
                 "default",
-                &format!("a-service-name-of-usual-length-{n:05}"),
+                format!("a-service-name-of-usual-length-{n:05}"),
                 settings.clone(),
                 true,
             );

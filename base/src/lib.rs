@@ -1,9 +1,10 @@
 //! Words every floor shares: Go durations, a fast random generator, bytes that are kept as what differs, versions that
-//! are mostly hashes, the calendar.
+//! are mostly hashes, the calendar, sorted maps of thousands.
 //! Knows nothing of async, protobuf or HTTP.
 
 pub mod alike;
 pub mod calendar;
 pub mod duration;
 pub mod rng;
+pub mod tree;
 pub mod version;

@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use forebay_base::tree::Tree;
+
 pub use change::{Applied, Changes, Note, Outcome, RevisionChange, Severity};
 pub use config::Config;
 pub use snapshot::Stored;
@@ -46,11 +48,11 @@ pub struct World {
     /// The last resource version given out.
     version: u64,
     namespaces: BTreeSet<Arc<str>>,
-    // Boxed, since the nodes of a tree that grew in order are little more than half full.
-    services: BTreeMap<Key, Box<Service>>,
-    configurations: BTreeMap<Key, Box<ConfigurationRecord>>,
-    routes: BTreeMap<Key, Box<RouteRecord>>,
-    revisions: BTreeMap<RevisionKey, Box<RevisionRecord>>,
+    // Boxed, so that little is moved when a tree packs itself.
+    services: Tree<Key, Box<Service>>,
+    configurations: Tree<Key, Box<ConfigurationRecord>>,
+    routes: Tree<Key, Box<RouteRecord>>,
+    revisions: Tree<RevisionKey, Box<RevisionRecord>>,
     mappings: BTreeMap<Key, Box<MappingRecord>>,
     ingresses: Ingresses,
     /// Routes by the revision they name, and by the configuration they name if it has another name than theirs.
@@ -77,10 +79,10 @@ impl World {
             words: Words::default(),
             version: 0,
             namespaces: BTreeSet::new(),
-            services: BTreeMap::new(),
-            configurations: BTreeMap::new(),
-            routes: BTreeMap::new(),
-            revisions: BTreeMap::new(),
+            services: Tree::new(),
+            configurations: Tree::new(),
+            routes: Tree::new(),
+            revisions: Tree::new(),
             mappings: BTreeMap::new(),
             ingresses: Ingresses::default(),
             followers: BTreeMap::new(),
@@ -141,10 +143,10 @@ impl World {
         }
         if let RevisionState::Failed { reason, message } = &state {
             let message = format!("{reason}: {message}");
-            (record.state, record.since) = (state, now);
+            (record.state, record.since) = (state, now.into());
             self.note(Kind::Revision, &object, Severity::Warning, message);
         } else {
-            (record.state, record.since) = (state, now);
+            (record.state, record.since) = (state, now.into());
         }
         self.changed.revisions.insert(key.clone());
         self.touch(Kind::Revision, &object);

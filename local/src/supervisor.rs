@@ -4,10 +4,11 @@
 mod entry;
 mod queue;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use forebay_base::tree::Tree;
 use forebay_knative::RevisionKey;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -37,7 +38,7 @@ pub(crate) struct Supervisor {
     reports: mpsc::UnboundedReceiver<(u64, Report)>,
     /// Cloned for each replica.
     reporting: mpsc::UnboundedSender<(u64, Report)>,
-    revisions: BTreeMap<RevisionKey, Entry>,
+    revisions: Tree<RevisionKey, Entry>,
     /// Whose replica an id is, for every replica with a task.
     owners: HashMap<u64, RevisionKey>,
     queue: Queue,
@@ -64,7 +65,7 @@ impl Supervisor {
             commands,
             reports,
             reporting,
-            revisions: BTreeMap::new(),
+            revisions: Tree::new(),
             owners: HashMap::new(),
             retries: BTreeSet::new(),
             next_id: 0,
@@ -113,6 +114,7 @@ impl Supervisor {
                     .entry(key)
                     .or_insert_with(|| Entry::new(revision.clone(), base_dir.clone()))
                     .renew(revision, base_dir);
+                self.revisions.pack();
             }
             Command::Remove(key) => {
                 if let Some(entry) = self.revisions.get_mut(&key) {

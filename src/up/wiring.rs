@@ -3,10 +3,10 @@
 
 mod replicas;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use forebay_autoscaler::Settings;
+use forebay_base::tree::Tree;
 use forebay_knative::api::{Kind, RevisionState, Status};
 use forebay_knative::{Key, RevisionKey};
 use forebay_local::Workload;
@@ -57,7 +57,7 @@ pub(super) async fn run(prepared: Prepared) -> Option<SignalKind> {
         store: prepared.store,
         ready: Ready::default(),
         keep,
-        shown: BTreeSet::new(),
+        shown: Tree::new(),
         untold: false,
         port: prepared.options.port,
         settled: None,
@@ -169,7 +169,7 @@ struct Wired {
     ready: Ready,
     keep: mpsc::UnboundedSender<Vec<Record>>,
     /// Services whose address has been told.
-    shown: BTreeSet<Key>,
+    shown: Tree<Key, ()>,
     /// There may be more of them: asked once for all that an event brought.
     untold: bool,
     port: u16,
@@ -263,9 +263,9 @@ impl Wired {
                 let starts_at_zero = settings.initial_scale == 0;
                 self.platform.ensure(Workload { key: run.key.clone(), revision, base_dir: run.home });
                 if proven && run.state == RevisionState::Ready {
-                    self.autoscaler.restore(&namespace, &name, settings, run.reachable);
+                    self.autoscaler.restore(namespace, name, settings, run.reachable);
                 } else {
-                    self.autoscaler.upsert(&namespace, &name, settings, run.reachable);
+                    self.autoscaler.upsert(namespace, name, settings, run.reachable);
                     // Nothing will be started to prove it: it is taken at its word, as in Knative.
                     if starts_at_zero && run.state == RevisionState::Starting {
                         at_once.push(run.key);
@@ -291,7 +291,8 @@ impl Wired {
         }
         let mut lines = Vec::new();
         let world = self.control.world();
-        let untold = world.roots().filter(|(kind, key)| *kind == Kind::Service && !self.shown.contains(*key));
+        let untold =
+            world.roots().filter(|(kind, key)| *kind == Kind::Service && !self.shown.contains_key(*key));
         for service in untold.filter_map(|(_, key)| world.service(key)) {
             let ready = service.conditions.first().is_some_and(|c| c.status == Status::True);
             if ready {
@@ -306,7 +307,7 @@ impl Wired {
                 &format!("{key}: answers at {url}"),
                 &[("service", json!(key.to_string())), ("url", json!(url))],
             );
-            self.shown.insert(key);
+            self.shown.insert(key, ());
         }
     }
 }

@@ -251,7 +251,7 @@ fn one_wake_up_serves_all_that_tick() {
     let mut revisions = Revisions::default();
     let names: Vec<String> = (0..100).map(|n| format!("r{n}")).collect();
     for name in &names {
-        revisions.upsert("ns", name, settings(&[]), true, Origin::Proven, at(0));
+        revisions.upsert("ns", name.as_str(), settings(&[]), true, Origin::Proven, at(0));
     }
     for (n, name) in names.iter().enumerate() {
         revisions.record(&[stat(name, "gateway", 1.0)], at(100_000 + n as u64));
@@ -274,7 +274,7 @@ fn statuses_are_sorted_and_settings_shared() {
     assert_eq!(revisions.shared.len(), 1);
     for target in 1..20 {
         let own = settings(&[("target", &target.to_string())]);
-        revisions.upsert("c", &target.to_string(), own, true, Origin::Proven, at(0));
+        revisions.upsert("c", target.to_string(), own, true, Origin::Proven, at(0));
     }
     assert_eq!(revisions.shared.len(), SHARED_SETTINGS);
 }

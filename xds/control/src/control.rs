@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use forebay_base::tree::Tree;
 use forebay_knative::api::{Kind, Revision, RevisionState};
 use forebay_knative::manifest::{self, Document};
 use forebay_knative::world::{Changes, Config, Outcome, RevisionChange, World};
@@ -31,11 +32,11 @@ pub struct Control {
     settings: Settings,
     declared: Declared,
     /// KIngresses that stand.
-    placed: BTreeMap<Key, Placed>,
+    placed: Tree<Key, Placed>,
     /// Routes that DomainMappings lead to, with those.
     mapped: BTreeMap<Key, BTreeSet<Key>>,
     /// Revisions whose cluster is in the store.
-    revisions: BTreeMap<RevisionKey, Known>,
+    revisions: Tree<RevisionKey, Known>,
     folders: Folders,
     /// What sources saw and was not carried out yet.
     pending: VecDeque<Step>,
@@ -121,9 +122,9 @@ impl Control {
             store,
             settings,
             declared: Declared::default(),
-            placed: BTreeMap::new(),
+            placed: Tree::new(),
             mapped: BTreeMap::new(),
-            revisions: BTreeMap::new(),
+            revisions: Tree::new(),
             folders: Folders::default(),
             pending: VecDeque::new(),
             text: None,

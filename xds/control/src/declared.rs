@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use forebay_base::tree::Tree;
 use forebay_knative::Key;
 use forebay_knative::api::Kind;
 use forebay_knative::manifest::Document;
@@ -29,7 +30,7 @@ pub(crate) enum Step {
 /// All declarations.
 #[derive(Debug, Default)]
 pub(crate) struct Declared {
-    objects: BTreeMap<Id, Object>,
+    objects: Tree<Id, Object>,
     /// By file, the objects it declares, its own or not.
     files: BTreeMap<Arc<Path>, BTreeSet<Id>>,
     /// The documents of files that came too late for an object, in the order the files came.
@@ -50,7 +51,7 @@ struct Object {
 impl Declared {
     /// An object is known from before a restart, together with what was last applied.
     pub(crate) fn restore(&mut self, id: Id, prints: Vec<u64>) {
-        self.objects.entry(id).or_default().prints = prints.into();
+        self.objects.insert(id, Object { file: None, prints: prints.into() });
     }
 
     /// A file declares these, and nothing else.
@@ -124,6 +125,9 @@ impl Declared {
     }
 
     fn claim(&mut self, path: &Arc<Path>, id: &Id, documents: &[Document]) -> Claim {
+        if !self.objects.contains_key(id) {
+            self.objects.insert(id.clone(), Object::default());
+        }
         let object = self.objects.entry(id.clone()).or_default();
         match &object.file {
             Some(owner) if owner != path => {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use forebay_base::alike::Examples;
+use forebay_base::tree::Tree;
 use forebay_xds_wire::server::Entry;
 
 use crate::record::{Record, hash};
@@ -18,9 +19,9 @@ const MAX_GONE: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     /// By name, with the number of the last change.
-    live: BTreeMap<Record, u64>,
+    live: Tree<Record, u64>,
     /// The same by that number.
-    history: BTreeMap<u64, Record>,
+    history: Tree<u64, Record>,
     /// Removed and not back, as they last were, while a stream has not heard of it.
     gone: BTreeMap<u64, Record>,
     gone_names: BTreeMap<Record, u64>,

@@ -1,6 +1,6 @@
 //! What one stream asked for, per type. Knows nothing of versions, nonces or bodies.
 
-use std::collections::BTreeSet;
+use forebay_base::tree::Tree;
 
 use crate::kind::{Kind, namespace};
 
@@ -18,14 +18,14 @@ pub enum Subscription {
         /// `*` was subscribed.
         wildcard: bool,
         /// The other names.
-        names: BTreeSet<String>,
+        names: Tree<Box<str>, ()>,
     },
 }
 
 impl Subscription {
     /// Nothing yet.
     pub const fn none() -> Self {
-        Self::Explicit { wildcard: false, names: BTreeSet::new() }
+        Self::Explicit { wildcard: false, names: Tree::new() }
     }
 
     /// What the list of names in a complete (first, or state-of-the-world) request means.
@@ -43,15 +43,15 @@ impl Subscription {
     pub fn add(&mut self, name: String) -> bool {
         match self {
             Self::Legacy if name == WILDCARD => {
-                *self = Self::Explicit { wildcard: true, names: BTreeSet::new() };
+                *self = Self::Explicit { wildcard: true, names: Tree::new() };
                 false
             }
             Self::Legacy => {
-                *self = Self::Explicit { wildcard: true, names: BTreeSet::from([name]) };
+                *self = Self::Explicit { wildcard: true, names: Tree::from_iter([(name.into(), ())]) };
                 true
             }
             Self::Explicit { wildcard, .. } if name == WILDCARD => !std::mem::replace(wildcard, true),
-            Self::Explicit { names, .. } => names.insert(name),
+            Self::Explicit { names, .. } => names.insert(name.into(), ()).is_none(),
         }
     }
 
@@ -64,7 +64,7 @@ impl Subscription {
             }
             Self::Legacy => false,
             Self::Explicit { wildcard, .. } if name == WILDCARD => std::mem::replace(wildcard, false),
-            Self::Explicit { names, .. } => names.remove(name),
+            Self::Explicit { names, .. } => names.remove(name).is_some(),
         }
     }
 
@@ -83,24 +83,27 @@ impl Subscription {
         match self {
             Self::Legacy | Self::Explicit { wildcard: true, .. } => true,
             Self::Explicit { names, .. } => {
-                names.contains(name)
-                    || (kind.has_namespaces() && namespace(name).is_some_and(|space| names.contains(space)))
+                names.contains_key(name)
+                    || (kind.has_namespaces()
+                        && namespace(name).is_some_and(|space| names.contains_key(space)))
             }
         }
     }
 
     /// The name itself was given, whatever `*` covers.
     pub fn names(&self, name: &str) -> bool {
-        matches!(self, Self::Explicit { names, .. } if names.contains(name))
+        matches!(self, Self::Explicit { names, .. } if names.contains_key(name))
     }
 
     /// The list of a complete request: empty for legacy, otherwise `*` first and then the names.
     pub fn list(&self) -> Vec<String> {
         match self {
             Self::Legacy => Vec::new(),
-            Self::Explicit { wildcard, names } => {
-                wildcard.then(|| WILDCARD.to_owned()).into_iter().chain(names.iter().cloned()).collect()
-            }
+            Self::Explicit { wildcard, names } => wildcard
+                .then(|| WILDCARD.to_owned())
+                .into_iter()
+                .chain(names.keys().map(|name| name.to_string()))
+                .collect(),
         }
     }
 
@@ -110,7 +113,7 @@ impl Subscription {
             Self::Legacy => None,
             Self::Explicit { names, .. } => Some(names),
         };
-        names.into_iter().flatten().map(String::as_str)
+        names.into_iter().flat_map(|names| names.keys()).map(|name| &**name)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use forebay_base::tree::Tree;
 use forebay_base::version::Version;
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::google::rpc::Status;
@@ -33,7 +34,7 @@ pub(super) struct TypeState {
     subscribe: BTreeSet<String>,
     unsubscribe: BTreeSet<String>,
     /// What was accepted: name and version. Tells a new stream what need not be sent, and what to say is gone.
-    pub(super) held: BTreeMap<Box<str>, Version>,
+    pub(super) held: Tree<Box<str>, Version>,
     /// State of the world: the version of the last response accepted in whole; survives the stream.
     pub(super) accepted: String,
     /// State of the world: part of a later response was taken, so what is held is no version any server knows. A new
@@ -57,7 +58,7 @@ impl TypeState {
             opened: false,
             subscribe: BTreeSet::new(),
             unsubscribe: BTreeSet::new(),
-            held: BTreeMap::new(),
+            held: Tree::new(),
             accepted: String::new(),
             mixed: false,
             nonce: String::new(),
