@@ -44,7 +44,8 @@ impl World {
             record.revisions.reserve_exact(1);
             record.revisions.push(Arc::clone(&revision.name));
             let object = Arc::new(object);
-            let fresh = RevisionRecord { object, state: RevisionState::Starting, since: now, holders: 0 };
+            let fresh =
+                RevisionRecord { object, state: RevisionState::Starting, since: now.into(), holders: 0 };
             self.revisions.insert(revision.clone(), Box::new(fresh));
             self.changed.revisions.insert(revision.clone());
             self.touch(Kind::Revision, &Key { namespace: revision.namespace, name: revision.name });

@@ -1,6 +1,6 @@
 //! One fact an object's conditions are made of: how it stands, why, and since when. Knows nothing of objects.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,25 @@ use crate::api::{Condition, Status};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) verdict: Verdict,
-    pub(super) since: SystemTime,
+    pub(super) since: Since,
+}
+
+/// A moment by the wall clock, in half the room that the system's type takes: nanoseconds since 1970, until 2554.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "SystemTime", into = "SystemTime")]
+pub(super) struct Since(u64);
+
+impl From<SystemTime> for Since {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Since> for SystemTime {
+    fn from(since: Since) -> Self {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(since.0)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +72,7 @@ impl Verdict {
 
 impl Mark {
     pub(super) fn new(now: SystemTime) -> Self {
-        Self { verdict: Verdict::Unknown(None), since: now }
+        Self { verdict: Verdict::Unknown(None), since: now.into() }
     }
 
     /// True if it was not so before. The time moves with the status, as `lastTransitionTime` does.
@@ -63,7 +81,7 @@ impl Mark {
             return false;
         }
         if self.verdict.status() != verdict.status() {
-            self.since = now;
+            self.since = now.into();
         }
         self.verdict = verdict;
         true
@@ -76,7 +94,7 @@ impl Mark {
             status: self.verdict.status(),
             reason: why.map(|why| why.reason.clone()).unwrap_or_default(),
             message: why.map(|why| why.message.clone()).unwrap_or_default(),
-            last_transition_time: self.since,
+            last_transition_time: self.since.into(),
         }
     }
 }
@@ -94,5 +112,5 @@ pub(super) fn ready<'m>(parts: impl IntoIterator<Item = &'m Mark>) -> Mark {
     };
     let worst =
         parts.into_iter().reduce(|worst, mark| if weight(mark) > weight(worst) { mark } else { worst });
-    worst.cloned().unwrap_or(Mark { verdict: Verdict::True, since: SystemTime::UNIX_EPOCH })
+    worst.cloned().unwrap_or(Mark { verdict: Verdict::True, since: SystemTime::UNIX_EPOCH.into() })
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::ingresses::Kept;
-use super::mark::Mark;
+use super::mark::{Mark, Since};
 use crate::api::{Configuration, DomainMapping, Revision, RevisionState, Route, RouteOwner};
 use crate::rollout::Rollouts;
 use crate::traffic::Served;
@@ -79,7 +78,7 @@ pub(super) struct RevisionRecord {
     pub(super) object: Arc<Revision>,
     pub(super) state: RevisionState,
     /// When it came to that state.
-    pub(super) since: SystemTime,
+    pub(super) since: Since,
     /// Routes that hold it.
     #[serde(skip)]
     pub(super) holders: u32,
