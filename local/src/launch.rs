@@ -2,7 +2,7 @@
 //! the file system, starts nothing.
 
 mod expand;
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -80,10 +80,11 @@ impl Site {
         let value = |name: &str| env.get(name).map(String::as_str);
         let dir = directory(key, container, base)?;
         // A command typed with --image is relative to where it was typed, or lies beside the manifest.
-        let (mut words, bases): (Vec<String>, Vec<&Path>) = if container.command.is_empty() {
-            (self.image_command(key, container)?, vec![&self.images_dir, base])
+        let (mut words, bases, field): (Vec<String>, Vec<&Path>, _) = if container.command.is_empty() {
+            (self.image_command(key, container)?, vec![&self.images_dir, base], "--image")
         } else {
-            (container.command.iter().map(|word| expand(word, value)).collect(), vec![base])
+            let words = container.command.iter().map(|word| expand(word, value)).collect();
+            (words, vec![base], "spec.template.spec.containers[0].command[0]")
         };
         words.extend(container.args.iter().map(|word| expand(word, value)));
         let mut words = words.into_iter();
@@ -91,7 +92,10 @@ impl Site {
         let name = name.ok_or_else(|| Failure::config(format!("revision {key}: its command is empty")))?;
         let path = env.get("PATH").map(OsString::from).or_else(|| self.path.clone()).unwrap_or_default();
         let program = self.program(&name, &bases, &path).map_err(|what| {
-            Failure::cannot_run(format!("revision {key} (image {}): {what}", shown(&container.image)))
+            Failure::cannot_run(format!(
+                "revision {key} (image {}): {field}: {what}",
+                shown(&container.image)
+            ))
         })?;
         Ok(Launch { name: own_name(name, &program), program, args: words.collect(), env, dir })
     }

@@ -25,5 +25,6 @@ mod supervisor;
 
 pub use event::{Event, Room, Stream};
 pub use guard::guard_main;
+pub use launch::words::{Unclosed, split as words};
 pub use options::Options;
 pub use platform::{Platform, ReplicaState, ReplicaStatus, StartError, Status, Urgency, Workload};

@@ -161,7 +161,17 @@ impl Replica {
         let turn = tokio::select! {
             biased;
             turn = pod.wait() => turn,
-            () = reached(&mut phase, Phase::Drain) => Turn::Stop,
+            () = reached(&mut phase, Phase::Drain) => {
+                if target.started.elapsed() > WORTH_A_WORD {
+                    let message = format!(
+                        "is stopped after {} in which it was not ready: {}",
+                        span(target.started.elapsed()),
+                        target.last()
+                    );
+                    self.emit(Event::Notice { key: self.key().clone(), replica: self.number, message });
+                }
+                Turn::Stop
+            }
             waited = plan.ready(target) => match waited {
                 Waited::Passed => {
                     let after = target.started.elapsed();
@@ -275,5 +285,7 @@ async fn finish(capture: &mut JoinHandle<()>) {
     }
 }
 
+/// Who stops a replica that starts has lost patience, or nobody waits for it any more; after so long it may have been its fault.
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
 /// How long the last lines of a dead process may take.
 const LAST_LINES: Duration = Duration::from_millis(200);

@@ -51,7 +51,7 @@ pub(crate) struct Up {
     pub images: Vec<ImageCommand>,
 
     /// Worker threads of the gateway [default: one for each core]
-    #[arg(long, value_name = "N", env = "FOREBAY_WORKERS")]
+    #[arg(long, value_name = "N", value_parser = value::workers, env = "FOREBAY_WORKERS")]
     pub workers: Option<NonZeroUsize>,
 
     /// Put Knative's sidecar in front of each replica, as its pods have one: `forebay queue-proxy`

@@ -1,6 +1,7 @@
 //! Values that need more than a number: domains, image mappings, sizes, times, URLs. Pure text to value.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl FromStr for ImageCommand {
         if command.is_empty() {
             return Err(format!("the command for the image {image} is empty"));
         }
+        forebay_local::words(command).map_err(|why| format!("the command for the image {image}: {why}"))?;
         Ok(Self { image: image.to_owned(), command: command.to_owned() })
     }
 }
@@ -100,6 +102,11 @@ impl fmt::Display for Bytes {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     forebay_base::duration::parse_go(text.trim())
         .map_err(|error| format!("{error}; a time is written as 300ms, 90s or 1m30s"))
+}
+
+/// How many threads: at least one.
+pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    text.trim().parse().map_err(|_| format!("{text:?} is not a number of threads; 1 is the least"))
 }
 
 /// A URL with a host; `http://` may be left out.

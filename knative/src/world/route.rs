@@ -167,7 +167,8 @@ impl World {
             None => Verdict::unknown("IngressNotConfigured", "Ingress has not yet been reconciled."),
         };
         let why = programmed.why().filter(|_| matches!(programmed, Verdict::False(_))).or(assigned.why());
-        let message = why.map(|why| why.message.to_string());
+        let field = if unresolved.is_some() { "spec.traffic: " } else { "" };
+        let message = why.map(|why| format!("{field}{}", why.message));
         if record.assigned.set(assigned, now) | record.programmed.set(programmed, now) {
             self.touch(Kind::Route, key);
             self.touch_service(key);

@@ -7,7 +7,7 @@ use super::mark::{self, Mark};
 use super::route::is_local;
 use crate::api::{Condition, Kind, RevisionState, Status};
 use crate::hosts;
-use crate::key::Key;
+use crate::key::{Key, RevisionKey};
 use crate::traffic::Served;
 
 /// A Service as it stands, for the screen.
@@ -41,6 +41,11 @@ impl World {
     /// Every Service, by name.
     pub fn services(&self) -> impl Iterator<Item = ServiceView> + '_ {
         self.services.keys().filter_map(|key| self.service(key))
+    }
+
+    /// How far a revision has come; none if there is no such revision.
+    pub fn state_of(&self, key: &RevisionKey) -> Option<&RevisionState> {
+        self.revisions.get(key).map(|record| &record.state)
     }
 
     /// One Service.
@@ -126,7 +131,7 @@ impl World {
             status,
             reason: reason.into(),
             message: message.into(),
-            last_transition_time: record.since,
+            last_transition_time: record.since.into(),
         })
     }
 }

@@ -40,7 +40,7 @@ fn people_are_told_once() {
     assert_eq!(
         notes,
         [
-            "Service default/hello: Revision \"hello-nope\" referenced in traffic not found. Traffic stays as it was."
+            "Service default/hello: spec.traffic: Revision \"hello-nope\" referenced in traffic not found. Traffic stays as it was."
         ]
     );
     stage.apply(&service("hello, labels: {a: b}", "i:1", &to("hello-nope")));

@@ -2,9 +2,12 @@
 
 /// A quote or backslash that is never closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unclosed {
+pub enum Unclosed {
+    /// `\` at the end.
     Backslash,
+    /// `"`.
     Double,
+    /// `'`.
     Single,
 }
 
@@ -19,7 +22,10 @@ impl std::fmt::Display for Unclosed {
 }
 
 /// Splits at blanks. `'…'` keeps everything; `"…"` keeps all but `\"`, `\\`, `` \` ``, `\$`; `\c` is `c`.
-pub(crate) fn split(line: &str) -> Result<Vec<String>, Unclosed> {
+///
+/// # Errors
+/// What is begun at the end and not closed.
+pub fn split(line: &str) -> Result<Vec<String>, Unclosed> {
     let mut words = Vec::new();
     // A word may be empty (`''`), so "no word yet" is not the empty string.
     let mut word: Option<String> = None;

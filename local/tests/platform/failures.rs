@@ -32,7 +32,7 @@ async fn a_command_that_cannot_be_run_is_named() {
         (
             &["./missing"][..],
             "ContainerCannotRun",
-            "revision default/hello (image example.com/hello:1): DIR/missing does not exist",
+            "revision default/hello (image example.com/hello:1): spec.template.spec.containers[0].command[0]: DIR/missing does not exist",
         ),
         (
             &["no-such-command-anywhere"],

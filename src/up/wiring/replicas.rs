@@ -35,6 +35,10 @@ impl Wired {
         if let Some(watch) = &mut self.watch {
             watch.scaled(&key, order.replicas, &self.gateway);
         }
+        // What never was ready goes to zero only when its time is up.
+        if order.replicas == 0 && self.control.world().state_of(&key) == Some(&RevisionState::Starting) {
+            self.failed(key, "ProgressDeadlineExceeded".to_owned(), order.reason.clone(), Vec::new());
+        }
     }
 
     pub(super) fn replica(&mut self, event: Event) {
@@ -67,23 +71,7 @@ impl Wired {
             Event::Gone { key, replica, address } => {
                 self.gone(&key, replica, address);
             }
-            Event::Failed { key, reason, message, last_log } => {
-                say(
-                    Bad::Error,
-                    "replica failed",
-                    &format!("{reason}: {message}"),
-                    &[("revision", json!(key.to_string())), ("reason", json!(reason))],
-                );
-                for line in last_log {
-                    say(Bad::Info, "log", &format!("  {key} | {line}"), &[]);
-                }
-                let said: Box<str> = message.into();
-                let state = RevisionState::Failed { reason: reason.into(), message: said.clone() };
-                let mut work = self.control.revision_state(&key, state, SystemTime::now());
-                // What it says of the revision has been said.
-                work.lines.retain(|line| !line.text.ends_with(&*said));
-                self.take(work, false);
-            }
+            Event::Failed { key, reason, message, last_log } => self.failed(key, reason, message, last_log),
             Event::Notice { key, replica, message } => {
                 say(Bad::Warning, "notice", &format!("{key}: replica {replica}: {message}"), &[]);
             }
@@ -97,6 +85,32 @@ impl Wired {
                 );
             }
         }
+    }
+
+    /// Says what is wrong with a revision, and in which file it stands.
+    fn failed(&mut self, key: RevisionKey, reason: String, message: String, last_log: Vec<String>) {
+        let mut about = vec![("revision", json!(key.to_string())), ("reason", json!(reason))];
+        let mut text = String::new();
+        if let Some(file) = self.control.file_of(&key) {
+            let file = file.display().to_string();
+            text = format!("{file}: ");
+            about.push(("file", json!(file)));
+        }
+        let whose = format!("revision {key}");
+        text.push_str(&match message.starts_with(&whose) {
+            true => format!("{reason}: {message}"),
+            false => format!("{reason}: {whose}: {message}"),
+        });
+        say(Bad::Error, "replica failed", &text, &about);
+        for line in last_log {
+            say(Bad::Info, "log", &format!("  {key} | {line}"), &[]);
+        }
+        let said: Box<str> = message.into();
+        let state = RevisionState::Failed { reason: reason.into(), message: said.clone() };
+        let mut work = self.control.revision_state(&key, state, SystemTime::now());
+        // What it says of the revision has been said.
+        work.lines.retain(|line| !line.text.ends_with(&*said));
+        self.take(work, false);
     }
 
     /// A replica takes no more requests; the number to wait for until every proxy knows.

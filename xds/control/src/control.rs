@@ -336,7 +336,14 @@ impl Control {
         }
         work.seq = work.seq.max(head);
         work.records.extend(changes.touched.iter().map(|(kind, key)| self.record(*kind, key)));
-        work.lines.extend(changes.notes.into_iter().map(Line::from));
+        work.lines.extend(changes.notes.into_iter().map(|note| {
+            let file = self.declared.file_of(&(note.kind, note.key.clone())).cloned();
+            let line = Line::from(note);
+            match file {
+                Some(file) if line.level == Level::Warning => line.at(&file, 0),
+                _ => line,
+            }
+        }));
         let runs = changes.revisions.into_iter().map(|change| self.run(change));
         work.runs.extend(runs.collect::<Vec<_>>());
     }

@@ -108,12 +108,21 @@ impl Control {
 
     /// The folder of the file that a revision's Service or Configuration stands in. One text for all of a folder.
     fn home_of(&mut self, key: &RevisionKey, revision: &Revision) -> Arc<Path> {
-        let owner = Key::new(key.namespace.clone(), revision.configuration.clone());
-        let file = [Kind::Service, Kind::Configuration]
-            .into_iter()
-            .find_map(|kind| self.declared.file_of(&(kind, owner.clone())));
-        let folder = file.and_then(|file| file.parent()).unwrap_or(Path::new("."));
+        let file = self.origin_of(key, revision).cloned();
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
         self.folders.one(folder)
+    }
+
+    fn origin_of(&self, key: &RevisionKey, revision: &Revision) -> Option<&Arc<Path>> {
+        let owner = Key::new(key.namespace.clone(), revision.configuration.clone());
+        [Kind::Service, Kind::Configuration]
+            .into_iter()
+            .find_map(|kind| self.declared.file_of(&(kind, owner.clone())))
+    }
+
+    /// The file that a revision's Service or Configuration stands in.
+    pub fn file_of(&self, key: &RevisionKey) -> Option<&Arc<Path>> {
+        self.origin_of(key, &self.revisions.get(key)?.revision)
     }
 }
 
