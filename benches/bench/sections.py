@@ -37,8 +37,8 @@ TITLES = {
     "idle": "Idle keep-alive connections",
     "chain": "Whole chains: Knative's walkthrough, the activator in path, one request from zero",
 }
-# A cluster takes longer to start than a quick run may last: in one only where it is asked for.
-SLOW = ("chain",)
+# Longer than fits into a quick run: in one only where it is asked for.
+SLOW = ("zero-many", "changes", "known", "sidecar", "idle", "chain")
 __all__ = ["SLOW", "TITLES", "Failed", "every"]
 
 # Seconds that 100,000 Services may take to be live.
@@ -154,7 +154,7 @@ def known_services(*counts: int) -> dict:
                 cells.append(f"{(full - empty) / count:.1f} | {seconds:.1f}")
                 figures[f"{kind.name}, KiB for each of {count:,}"] = (full - empty) / count
             except Unable as why:
-                cells.append(f"{why} | ")
+                cells.append(f"{' '.join(str(why).split())} | ")
         lines.append(f"| {kind.name} | {' | '.join(cells)} |")
     return {"title": "Services in a gateway's configuration, one worker", "text": "\n".join(lines), "figures": figures}
 
