@@ -130,6 +130,16 @@ impl Stream {
             && matches!(SockRef::from(self.tcp()).peek(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Ready when there may be something to read, by what the reactor has heard; else it wakes when there is.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Stream::Plain(io) => io.poll_read_ready(cx).map(drop),
+            Stream::Metered(metered) => metered.io.poll_readable(cx),
+            // What was read ahead or decrypted is no news to the reactor.
+            Stream::Ahead(_) | Stream::Tls(_) => Poll::Ready(()),
+        }
+    }
+
     /// Closes the sending half, after a farewell where the protocol has one. What is not flushed is lost.
     pub fn shutdown(&mut self) {
         match self {

@@ -170,6 +170,8 @@ impl Leg {
             if self.inbuf.as_ref().is_some_and(Buf::is_full) {
                 return Poll::Pending;
             }
+            // Most peers have nothing to say while they wait: that takes no buffer.
+            ready!(self.io.poll_readable(cx));
             match ready!(self.poll_fill(cx)) {
                 Ok(0) => return Poll::Ready(Gone::HalfClosed),
                 Ok(_) => {}
