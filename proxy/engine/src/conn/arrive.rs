@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::front::{Chains, Front};
-use super::{Leaves, Listening, Secure, h1, h2, handshake, protocol};
+use super::{HttpState, Leaves, Listening, Secure, h1, h2, handshake, protocol};
 use crate::exchange::Peer;
 use crate::worker::Worker;
 
@@ -28,25 +28,26 @@ pub(super) struct Ends {
     pub(super) remote: SocketAddr,
 }
 
-/// Serves a connection from its first byte to its last.
-pub(super) async fn serve(
-    worker: &Rc<Worker>,
-    front: &Front,
-    stats: &ListenerStats,
+/// A connection as it is served from its first request to its end.
+pub(super) type Served = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A connection up to its first request. `None`: it has ended already.
+pub(super) async fn begin(
+    worker: Rc<Worker>,
+    front: Rc<Front>,
+    stats: ListenerStats,
     ends: Ends,
     stream: TcpStream,
-) {
+) -> Option<Served> {
     let chains = front.chains();
     let filters = &chains.config.filters;
     let plain = chains.only.as_ref().filter(|_| filters.proxy_protocol.is_none() && !filters.inspect_tls);
     if let Some(on) = plain {
         // Nothing to look at: as it was before there was anything to look at.
-        return speak(worker, on, ends, ends.remote, None, Stream::Plain(stream)).await;
+        return speak(&worker, on, ends, ends.remote, None, Stream::Plain(stream)).await;
     }
-    let opened = Box::pin(open(worker, &chains, stats, ends, stream)).await;
-    if let Some(Opened { on, ends: seen, secure, stream }) = opened {
-        speak(worker, &on, seen, ends.remote, secure, stream).await;
-    }
+    let Opened { on, ends: seen, secure, stream } = open(&worker, &chains, &stats, ends, stream).await?;
+    speak(&worker, &on, seen, ends.remote, secure, stream).await
 }
 
 /// A connection that is ready for requests.
@@ -135,7 +136,7 @@ async fn open(
     Some(Opened { on, ends: seen, secure: Some(secure), stream: Stream::Tls(Box::new(tls)) })
 }
 
-/// Speaks HTTP until the connection ends.
+/// A connection that will speak HTTP until it ends.
 async fn speak(
     worker: &Rc<Worker>,
     on: &Rc<Listening>,
@@ -143,7 +144,7 @@ async fn speak(
     direct: SocketAddr,
     secure: Option<Rc<Secure>>,
     stream: Stream,
-) {
+) -> Option<Served> {
     let http = on.http();
     let mut stream = stream.metered(http.bytes.clone());
     http.stats.inc(Http::DownstreamCxTotal);
@@ -153,13 +154,7 @@ async fn speak(
         http.stats.inc(Http::DownstreamCxSslTotal);
         http.stats.inc(Http::DownstreamCxSslActive);
     }
-    let _open = Closing(|| {
-        http.stats.dec(Http::DownstreamCxActive);
-        http.stats.inc(Http::DownstreamCxDestroy);
-        if tls {
-            http.stats.dec(Http::DownstreamCxSslActive);
-        }
-    });
+    let open = Open { http: http.clone(), tls };
     let peer = Peer {
         remote: ends.remote,
         local: ends.local,
@@ -170,10 +165,31 @@ async fn speak(
         streams: None,
     };
     let mut leaves = Leaves::new(worker, on);
-    match protocol(worker, on, &mut stream, &mut leaves).await {
-        Some(Codec::Http2) => Box::pin(h2::serve(worker, on, &peer, stream, leaves)).await,
-        Some(_) => h1::serve(worker, on, &peer, stream, leaves).await,
-        None => {}
+    match protocol(worker, on, &mut stream, &mut leaves).await? {
+        Codec::Http2 => {
+            let (worker, on) = (worker.clone(), on.clone());
+            Some(Box::pin(async move {
+                h2::serve(&worker, &on, &peer, stream, leaves).await;
+                drop(open);
+            }))
+        }
+        _ => Some(h1::serve(worker.clone(), on.clone(), peer, stream, leaves, open)),
+    }
+}
+
+/// A connection that is counted as open until this is dropped.
+pub(super) struct Open {
+    http: Rc<HttpState>,
+    tls: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.http.stats.dec(Http::DownstreamCxActive);
+        self.http.stats.inc(Http::DownstreamCxDestroy);
+        if self.tls {
+            self.http.stats.dec(Http::DownstreamCxSslActive);
+        }
     }
 }
 

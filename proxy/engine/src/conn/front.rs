@@ -255,16 +255,22 @@ fn serve(worker: &Rc<Worker>, on: &Rc<Front>, stats: &ListenerStats, local: Sock
     let Accepted { stream, peer, slot } = accepted;
     stats.inc(Listener::DownstreamCxTotal);
     stats.inc(Listener::DownstreamCxActive);
-    let stats = stats.clone();
-    let (worker, on) = (worker.clone(), on.clone());
-    tokio::task::spawn_local(async move {
-        let _open = arrive::Closing(|| {
+    // The address accepted on; an unspecified one says too little, so the kernel is asked.
+    let local = if local.ip().is_unspecified() { stream.local_addr().unwrap_or(local) } else { local };
+    let ends = arrive::Ends { local, remote: peer };
+    let open = {
+        let stats = stats.clone();
+        arrive::Closing(move || {
             stats.dec(Listener::DownstreamCxActive);
             stats.inc(Listener::DownstreamCxDestroy);
-        });
-        // The address accepted on; an unspecified one says too little, so the kernel is asked.
-        let local = if local.ip().is_unspecified() { stream.local_addr().unwrap_or(local) } else { local };
-        arrive::serve(&worker, &on, &stats, arrive::Ends { local, remote: peer }, stream).await;
-        drop(slot);
+        })
+    };
+    // Two boxes one after the other, so that a connection which idles has no room for what was needed at its beginning.
+    let begun = Box::pin(arrive::begin(worker.clone(), on.clone(), stats.clone(), ends, stream));
+    tokio::task::spawn_local(async move {
+        if let Some(served) = begun.await {
+            served.await;
+        }
+        drop((open, slot));
     });
 }

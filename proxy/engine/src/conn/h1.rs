@@ -10,6 +10,7 @@ use forebay_model::{HeaderCase, HttpManager};
 use forebay_net::{Guard, Phase, Stream, Timeout};
 use forebay_telemetry::Http;
 
+use super::arrive::{Open, Served};
 use super::{LINGER, Leaves, Listening};
 use crate::exchange::{After, Asked, Exchange, Peer, refuse, run};
 use crate::fault::Fault;
@@ -19,32 +20,37 @@ use crate::worker::Worker;
 /// one that is idle for longer holds nothing. Seconds, so that it is rarely paid twice.
 const WARM: Duration = Duration::from_secs(1);
 
-/// Serves the connection to its end.
-pub(super) async fn serve(
-    worker: &Rc<Worker>,
-    on: &Rc<Listening>,
-    peer: &Peer,
+/// The connection to its end. What it holds while it idles is in here once: what an `async fn` is given, its future holds beside
+/// what it is moved to.
+pub(super) fn serve(
+    worker: Rc<Worker>,
+    on: Rc<Listening>,
+    peer: Peer,
     stream: Stream,
     leaves: Leaves,
-) {
+    open: Open,
+) -> Served {
     let stats = on.http().stats.clone();
     stats.inc(Http::DownstreamCxHttp1Total);
     stats.inc(Http::DownstreamCxHttp1Active);
     let mut leg = Leg::new(stream, worker.buffers.clone(), None);
     leg.write_proper_case(on.http().manager.header_case == HeaderCase::Proper);
-    let mut life = Life::new(worker, leaves);
-    let mut wait = Wait::First;
-    loop {
-        match next(worker, on, &mut leg, &mut life, wait).await {
-            Next::End => break,
-            // Boxed, so that an idle connection carries no room for it.
-            next => match Box::pin(busy(worker, on, peer, &mut leg, &mut life, next)).await {
-                After::KeepAlive => wait = Wait::Idle,
-                After::Close => break,
-            },
+    let mut life = Life::new(&worker, leaves);
+    Box::pin(async move {
+        let mut wait = Wait::First;
+        loop {
+            match next(&worker, &on, &mut leg, &mut life, wait).await {
+                Next::End => break,
+                // Boxed, so that an idle connection carries no room for it.
+                next => match Box::pin(busy(&worker, &on, &peer, &mut leg, &mut life, next)).await {
+                    After::KeepAlive => wait = Wait::Idle,
+                    After::Close => break,
+                },
+            }
         }
-    }
-    stats.dec(Http::DownstreamCxHttp1Active);
+        stats.dec(Http::DownstreamCxHttp1Active);
+        drop(open);
+    })
 }
 
 /// Answers requests until there is none for a while, or no more at all.
