@@ -91,23 +91,20 @@ def _spread(values: list[float]) -> str:
 
 
 def services_at_zero(*counts: int) -> dict:
-    """What `memory.py` measures: above an `up` that has one Service, and above one that has none."""
+    """What `memory.py` measures, above an `up` that has none."""
     lines = [
-        "| Services | an empty `up`, MiB | with one, MiB | with all, MiB | KiB for each | above an empty one | after a restart | live after, s | one changed: bytes | resources | saved to obeyed, ms |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| Services | an empty `up`, MiB | with all, MiB | KiB for each | after a restart | live after, s | one changed: bytes | resources | saved to obeyed, ms |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    with Up("") as forebay:
-        time.sleep(SETTLE)
-        nothing = resident(forebay.pid)
     figures = {}
     for count in counts:
         m = measure_memory(count)
-        each, above, again = (m["full"] - m["empty"]) / count, (m["full"] - nothing) / count, (m["again"] - m["empty"]) / count
+        each, again = (m["full"] - m["empty"]) / count, (m["again"] - m["empty"]) / count
         lines.append(
-            f"| {count:,} | {nothing / 1024:.1f} | {m['empty'] / 1024:.1f} | {m['full'] / 1024:.1f} | {each:.2f} | {above:.2f} | {again:.2f} "
+            f"| {count:,} | {m['empty'] / 1024:.1f} | {m['full'] / 1024:.1f} | {each:.2f} | {again:.2f} "
             f"| {m['applied']:.2f} | {m['bytes']} | {m['resources']} | {m['changed'] * 1e3:.0f} |"
         )
-        figures |= {f"KiB for each of {count:,}": each, f"KiB for each of {count:,} above an empty one": above, f"KiB for each of {count:,} after a restart": again}
+        figures |= {f"KiB for each of {count:,}": each, f"KiB for each of {count:,} after a restart": again}
     return {"title": "Memory of Services at zero", "text": "\n".join(lines), "figures": figures}
 
 
