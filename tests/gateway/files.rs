@@ -172,6 +172,8 @@ async fn what_is_wrong_with_a_file_is_told_and_leaves_what_was() {
     gateway.logs("has 2 resources").await;
     says(address, "/", "old").await;
     put(&path("rds.yaml"), "3", &routes("routes", "/good"));
+    // Only the new routes have nothing there.
+    says(address, "/", "").await;
     says(address, "/good", "old").await;
     let stats = gateway.admin("GET", "/stats").await;
     // As Envoy counts them.
