@@ -47,10 +47,13 @@ impl Service {
     }
 
     /// An annotation of the revision, `autoscaling.knative.dev/` left out.
-    pub fn scaling(mut self, name: &str, value: &str) -> Self {
-        let name = format!("{AUTOSCALING}/{name}");
-        self.annotations.retain(|(known, _)| *known != name);
-        self.annotations.push((name, value.to_owned()));
+    pub fn scaling(self, name: &str, value: &str) -> Self {
+        self.annotation(&format!("{AUTOSCALING}/{name}"), value)
+    }
+
+    pub fn annotation(mut self, name: &str, value: &str) -> Self {
+        self.annotations.retain(|(known, _)| known != name);
+        self.annotations.push((name.to_owned(), value.to_owned()));
         self
     }
 

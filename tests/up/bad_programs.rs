@@ -25,6 +25,9 @@ async fn a_program_that_exits_at_once_shows_its_last_words() {
 async fn a_program_that_never_listens() {
     let forebay = serving(|hello| hello.command(&["sleep", "1000"])).await;
     fails(&forebay).await;
+    forebay.says(&["bad.yaml", "ProgressDeadlineExceeded", "hello-00001"]).await;
+    // What its replica saw of it.
+    forebay.says(&["hello-00001", "not ready"]).await;
 }
 
 #[tokio::test]
@@ -54,8 +57,8 @@ async fn an_image_with_a_mapping_runs_it() {
 async fn serving(app: impl Fn(Service) -> Service) -> Forebay {
     let setup = Setup::new().arg("--wait-timeout=3s");
     let mark = setup.mark();
-    setup
-        .save("bad.yaml", app(hello(&mark)).scaling("initial-scale", "1").scaling("progress-deadline", "3s"));
+    let bad = app(hello(&mark)).scaling("initial-scale", "1");
+    setup.save("bad.yaml", bad.annotation("serving.knative.dev/progress-deadline", "3s"));
     setup.save("good.yaml", service("good", &mark));
     setup.start().await
 }
