@@ -63,7 +63,7 @@ AIMS = (
     Aim("one endpoint of 10,000 services changes, every worker obeys, p99 ms", 10, ("own-changes", "endpoint, p99 ms", "")),
     Aim("bytes of that change", 1024, ("own-changes", "endpoint, bytes", "")),
     Aim("10 MB of routes hold after, ms", 150, ("snapshot", "push ms, median", ""), "counted from when the control plane was given them: its encoding and sending are in it, some 100 ms on a shared core"),
-    Aim("longest request of one that passes by meanwhile, ms", 2, ("snapshot", "longest request with pushes, ms", ""), "so long without pushes too on this machine"),
+    Aim("longest request of one that passes by meanwhile, ms", 2, ("snapshot", "longest request with pushes, ms", ""), "pusher, gateway and client share two cores: 0.9 ms without pushes, 10.1 with them in one run"),
     Aim("MiB under that snapshot, of Envoy's", 0.30, ("snapshot", "MiB at rest, of Envoy's", "")),
     Aim("cold start, the data plane's share, p99 ms", 5, ("cold-start", "share, p99 ms", "")),
 )
