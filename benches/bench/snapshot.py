@@ -1,9 +1,12 @@
 """One large snapshot, as Knative's ingress controller sends it: 10,000 hosts, 10 MB, in one route configuration
-(load/src/snapshot.rs). How long a push of all of it takes to hold, what those feel who only pass by, and memory at rest."""
+(load/src/snapshot.rs). How long a push of all of it takes to hold, what those feel who only pass by, and memory at rest. The
+client goes before everything else on its processor where it may, so that what it waits for is the gateway and not the control
+plane beside it."""
 
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -17,13 +20,15 @@ from .peers import FOREBAY, LOAD, envoy_binary
 
 # Seconds for a first snapshot, and for each push.
 PATIENCE = 60.0
+# Seconds between two requests.
+PAUSE = 0.000_5
 
 
 def snapshot(hosts: int, pushes: int) -> dict:
     lines = [
-        "| gateway | first snapshot, s | MiB at rest | MiB after | a push holds after, ms: median | most | CPU ms a push "
-        "| longest request, ms: without pushes | with | the same once more: resources sent |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| gateway | first snapshot, s | MiB at rest | MiB after | a push holds after it was given, ms: median | after it arrived: median | most | CPU ms a push "
+        "| longest request, ms: without pushes | with | 99 of 100, ms: without | with | the same once more: resources sent |",
+        "|" + "---|" * 13,
     ]
     notes, found = [], {}
     for name, command in {"forebay": lambda: [FOREBAY, "gateway"], "envoy": lambda: [envoy_binary(), "--use-dynamic-base-id"]}.items():
@@ -31,21 +36,23 @@ def snapshot(hosts: int, pushes: int) -> dict:
             with Arrangement(command(), hosts) as running:
                 one = found[name] = running.measure(pushes)
             lines.append(
-                f"| {name} | {one['first']:.2f} | {one['rest']:.0f} | {one['after']:.0f} | {one['median']:.0f} | {one['most']:.0f} | {one['cpu']:.0f} "
-                f"| {one['quiet']:.1f} | {one['busy']:.1f} | {one['same']:.0f} |"
+                f"| {name} | {one['first']:.2f} | {one['rest']:.0f} | {one['after']:.0f} | {one['given']:.0f} | {one['median']:.0f} | {one['most']:.0f} | {one['cpu']:.0f} "
+                f"| {one['quiet'][0]:.1f} | {one['busy'][0]:.1f} | {one['quiet'][1]:.1f} | {one['busy'][1]:.1f} | {one['same']:.0f} |"
             )
         except (Unable, OSError, http.client.HTTPException) as why:
             notes.append(f"{name}: {why or type(why).__name__}.")
     words = (
-        f"{WORKERS} workers. A push is another order of all hosts and one host changed; it holds when a connection that asks again and "
-        "again is answered by it, from when the control plane was given it: its sending is in it. The longest request is that "
-        "connection's. In the last column the control plane is given what it has."
+        f"{WORKERS} workers and all else of the gateway on one processor. A push is another order of all hosts and one host changed; it "
+        "holds when a connection that asks twice a millisecond is answered by it, and has arrived when its last bytes are in the "
+        "gateway's socket. The requests are that connection's. In the last column the control plane is given what it has."
     )
     figures = {}
     if "forebay" in found:
-        figures = {"push ms, median": found["forebay"]["median"], "longest request with pushes, ms": found["forebay"]["busy"]}
+        ours = found["forebay"]
+        longer = ours["busy"][0] - ours["quiet"][0]
+        figures = {"push from its arrival, ms, median": ours["median"], "longest request, ms more with pushes than without": longer}
         if "envoy" in found:
-            figures["MiB at rest, of Envoy's"] = found["forebay"]["rest"] / found["envoy"]["rest"]
+            figures["MiB at rest, of Envoy's"] = ours["rest"] / found["envoy"]["rest"]
     return {
         "title": f"A snapshot of {hosts} hosts, {pushes} pushes of all of it",
         "text": "\n".join(lines) + "\n\n" + words + "".join(f"\n\n{note}" for note in notes),
@@ -86,16 +93,21 @@ class Arrangement:
 
     def measure(self, pushes: int) -> dict:
         time.sleep(2)
-        quiet = max(self.ask()[1] for _ in range(2_000))
-        rest, taken, busy = self._mib(), [], 0.0
-        spent = sum(machine.cpu([self.gateway.pid]))
-        for number in range(1, pushes + 1):
-            self._tell("push")
-            longest, held = self._until(str(number))
-            busy = max(busy, longest)
-            taken.append((held - self._said()["at_us"] / 1e6) * 1e3)
-            time.sleep(0.2)
-        spent = sum(machine.cpu([self.gateway.pid])) - spent
+        rest, given, taken, quiet, busy = self._mib(), [], [], [], []
+        with first_on_its_processor():
+            for _ in range(2_000):
+                time.sleep(PAUSE)
+                quiet.append(self.ask()[1])
+            spent = sum(machine.cpu([self.gateway.pid]))
+            for number in range(1, pushes + 1):
+                self._tell("push")
+                times, held = self._until(str(number))
+                busy += times
+                given.append((held - self._said()["at_us"] / 1e6) * 1e3)
+                self._tell("arrived")
+                taken.append((held - self._said()["arrived_us"] / 1e6) * 1e3)
+                time.sleep(0.2)
+            spent = sum(machine.cpu([self.gateway.pid])) - spent
         # The count of what was sent is that of the control plane's store; it is asked twice, so that the push before is in it.
         said = []
         for _ in range(2):
@@ -103,8 +115,9 @@ class Arrangement:
             self._tell("same")
             said.append(self._said()["resources"])
         return {
-            "first": self.first, "rest": rest, "after": self._mib(), "median": statistics.median(taken), "most": max(taken),
-            "cpu": spent / pushes / 1e3, "quiet": quiet, "busy": busy, "same": said[1] - said[0],
+            "first": self.first, "rest": rest, "after": self._mib(), "given": statistics.median(given),
+            "median": statistics.median(taken), "most": max(taken), "cpu": spent / pushes / 1e3,
+            "quiet": (max(quiet), rank99(quiet)), "busy": (max(busy), rank99(busy)), "same": said[1] - said[0],
         }
 
     def ask(self) -> tuple[str, float]:
@@ -114,16 +127,15 @@ class Arrangement:
         text = self.client.getresponse().read().decode()
         return text, (time.monotonic() - began) * 1e3
 
-    def _until(self, wanted: str) -> tuple[float, float]:
-        """The longest request, and when that answer came."""
-        end, longest = time.monotonic() + PATIENCE, 0.0
+    def _until(self, wanted: str) -> tuple[list, float]:
+        """How long each request took, and when that answer came."""
+        end, times = time.monotonic() + PATIENCE, []
         while time.monotonic() < end:
             text, taken = self.ask()
-            longest = max(longest, taken)
+            times.append(taken)
             if text == wanted:
-                return longest, time.time()
-            if text and not text.isdigit():
-                time.sleep(0.01)
+                return times, time.time()
+            time.sleep(PAUSE if text.isdigit() else 0.01)
         raise Unable(f"push {wanted} was not obeyed within {PATIENCE:.0f} s")
 
     def _tell(self, word: str) -> None:
@@ -144,3 +156,22 @@ class Arrangement:
 
     def __exit__(self, *_) -> None:
         self.ends.close()
+
+
+@contextlib.contextmanager
+def first_on_its_processor():
+    """Goes before whatever else wants the load's processor. Only root may; others measure with the scheduler's share."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {int(machine.OTHERS)})
+    try:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(0, before)
+
+
+def rank99(times: list) -> float:
+    return sorted(times)[len(times) * 99 // 100]

@@ -4,9 +4,12 @@
 //!
 //! Each line of standard input is `push` (all hosts stand in another order, and one is other than before) or `same` (what was sent
 //! last is set once more), and is answered by a line of JSON: when it began, in microseconds of Unix time, how many bytes the
-//! routes are, and how many resources have been sent in all by then.
+//! routes are, and how many resources have been sent in all by then. `arrived` is answered by when the last push had gone on to the
+//! gateway's socket.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -19,7 +22,8 @@ use forebay_proto::google::protobuf::BoolValue;
 use forebay_proto::type_url::{CLUSTER, LISTENER, ROUTE};
 use forebay_xds_server::{Store, serve};
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{Failure, lines, resources};
 
@@ -40,7 +44,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> Result<String, Failure> {
-    let listener = TcpListener::bind(options.xds).await?;
+    let outside = TcpListener::bind(options.xds).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let passed = Arc::new(Passed::default());
+    tokio::spawn(pass_on(outside, listener.local_addr()?, passed.clone()));
     let store = Store::new();
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
     store.batch(|batch| {
@@ -64,15 +71,80 @@ pub(crate) async fn run(options: Options) -> Result<String, Failure> {
         match line.trim() {
             "push" => pushes += 1,
             "same" => {}
-            other => return Err(format!("neither push nor same: {other:?}").into()),
+            "arrived" => {
+                println!("{{\"arrived_us\": {}}}", passed.at_us.load(Ordering::Relaxed));
+                continue;
+            }
+            other => return Err(format!("none of push, same, arrived: {other:?}").into()),
         }
         let routes = routes(options.hosts, pushes);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
+        let size = routes.encoded_len();
+        passed.expect(size as u64);
+        let now = unix_us();
         store.set(ROUTE, "services", &routes);
-        let (size, sent) = (routes.encoded_len(), store.traffic().resources);
+        let sent = store.traffic().resources;
         println!("{{\"push\": {pushes}, \"at_us\": {now}, \"bytes\": {size}, \"resources\": {sent}}}");
     }
     Ok(String::new())
+}
+
+/// What has gone on to the gateway.
+#[derive(Default)]
+struct Passed {
+    bytes: AtomicU64,
+    /// How many there are when a push has arrived.
+    wanted: AtomicU64,
+    /// When they were there: microseconds of Unix time.
+    at_us: AtomicU64,
+}
+
+impl Passed {
+    /// A push of so many bytes is to come.
+    fn expect(&self, bytes: u64) {
+        self.wanted.store(self.bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+    }
+
+    fn add(&self, bytes: u64) {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if before < wanted && wanted <= before + bytes {
+            self.at_us.store(unix_us(), Ordering::Relaxed);
+        }
+    }
+}
+
+fn unix_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}
+
+/// Stands between the gateway and the control plane, to see when bytes arrive: a store knows only when it was told.
+async fn pass_on(outside: TcpListener, to: SocketAddr, passed: Arc<Passed>) -> std::io::Result<()> {
+    loop {
+        let (gateway, _) = outside.accept().await?;
+        let control = TcpStream::connect(to).await?;
+        for stream in [&gateway, &control] {
+            stream.set_nodelay(true)?;
+        }
+        let passed = passed.clone();
+        // A gateway that leaves is the ordinary end of a connection.
+        tokio::spawn(async move {
+            let (mut from_gateway, mut to_gateway) = gateway.into_split();
+            let (mut from_control, mut to_control) = control.into_split();
+            let back = async { tokio::io::copy(&mut from_gateway, &mut to_control).await.map(drop) };
+            let forth = async {
+                let mut bytes = vec![0; 64 * 1024];
+                loop {
+                    let count = from_control.read(&mut bytes).await?;
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    to_gateway.write_all(&bytes[..count]).await?;
+                    passed.add(count as u64);
+                }
+            };
+            tokio::select! { end = back => end, end = forth => end }
+        });
+    }
 }
 
 fn routes(hosts: usize, pushes: usize) -> RouteConfiguration {
