@@ -4,7 +4,9 @@
 pub use envoy_types::pb;
 pub use envoy_types::pb::{envoy, google, udpa, xds};
 
+mod body;
 pub mod json;
 pub mod type_url;
 
+pub use body::Body;
 pub use google::protobuf::Any;

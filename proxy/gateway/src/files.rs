@@ -239,7 +239,7 @@ impl Files {
 /// What a file comes to. One that is asked for a name has that resource and no other.
 fn change(type_url: &str, file: &FileResource, response: DiscoveryResponse) -> Result<Change, String> {
     let version = response.version_info;
-    let resource = |name: String, body: Any| Resource { name, version: version.clone(), body };
+    let resource = |name: String, body: Any| Resource { name, version: version.clone(), body: body.into() };
     let none = Change { full: false, added: Vec::new(), removed: Vec::new(), refused: Vec::new() };
     if *file.name == *EVERYTHING {
         let (mut seen, mut refused) = (HashSet::new(), Vec::new());

@@ -20,7 +20,7 @@ use forebay_engine::{Bound, Fleet, Options};
 pub use forebay_model::FileResource;
 use forebay_model::{AccessLogConfig, Applied, Model, Resource};
 use forebay_proto::envoy::config::core::v3::Node;
-use forebay_proto::{Any, type_url};
+use forebay_proto::{Body, type_url};
 use forebay_telemetry::trace::Speaker;
 use forebay_telemetry::{Cluster, Http, Registry, Totals};
 use thiserror::Error;
@@ -43,9 +43,9 @@ pub struct Config {
     /// How it was started, for `/server_info`: Envoy's `command_line_options`.
     pub options: serde_json::Value,
     /// Listeners of its own, which no control plane can replace.
-    pub listeners: Vec<Any>,
+    pub listeners: Vec<Body>,
     /// Clusters of its own, which no control plane can replace.
-    pub clusters: Vec<Any>,
+    pub clusters: Vec<Body>,
     /// Worker threads; zero is one.
     pub workers: usize,
     /// Downstream connections at once, over all listeners.

@@ -12,7 +12,7 @@ use forebay_knative::world::Config;
 use forebay_model::{Model, Resource};
 use forebay_proto::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
 use forebay_proto::envoy::service::discovery::v3::{DeltaDiscoveryResponse, Resource as Envelope};
-use forebay_proto::{Any, type_url};
+use forebay_proto::{Any, Body, type_url};
 use forebay_xds_control::translate::{Settings, cluster_name};
 use forebay_xds_control::{Control, Event};
 use forebay_xds_server::Store;
@@ -47,7 +47,7 @@ fn weigh(file: &str) {
 }
 
 /// Resources of one type: name and body.
-type Resources = Vec<(String, Any)>;
+type Resources = Vec<(String, Body)>;
 
 #[derive(Default)]
 struct All {
@@ -61,9 +61,9 @@ struct All {
 impl All {
     fn encode(&self) -> Vec<u8> {
         let lists = [&self.gateway, &self.routes, &self.clusters, &self.endpoints, &self.hosts];
-        let resource = |(name, body): &(String, Any)| Envelope {
+        let resource = |(name, body): &(String, Body)| Envelope {
             name: name.clone(),
-            resource: Some(body.clone()),
+            resource: Some(Any { type_url: body.type_url.clone(), value: body.value.to_vec() }),
             ..Default::default()
         };
         let resources = lists.into_iter().flatten().map(resource).collect();
@@ -81,7 +81,7 @@ impl All {
                 type_url::ENDPOINTS => &mut all.endpoints,
                 _ => &mut all.hosts,
             };
-            list.push((envelope.name, body));
+            list.push((envelope.name, body.into()));
         }
         all
     }
@@ -116,7 +116,7 @@ fn resources(many: usize) -> All {
     let store = control.store();
     let get = |url: &str, name: String| {
         let value = store.encoded(url, &name).unwrap_or_else(|| panic!("no {name}"));
-        (name, Any { type_url: url.to_owned(), value })
+        (name, Body { type_url: url.to_owned(), value: value.into() })
     };
     All {
         gateway: vec![get(type_url::LISTENER, "gateway".to_owned())],
@@ -156,9 +156,9 @@ fn one_by_one(all: &All) {
     let rounds = 1000.min(many);
     for index in 0..rounds {
         let (name, body) = &all.hosts[index];
-        let mut host = VirtualHost::decode(body.value.as_slice()).unwrap();
+        let mut host = VirtualHost::decode(&*body.value).unwrap();
         host.domains.push(format!("more-{index}.test"));
-        let changed = (name.clone(), Any { value: host.encode_to_vec(), ..body.clone() });
+        let changed = (name.clone(), Body { value: host.encode_to_vec().into(), ..body.clone() });
         total += apply(&mut model, type_url::VIRTUAL_HOST, &vec![changed]);
     }
     println!("one changed virtual host: {:?}", total / rounds as u32);
@@ -170,7 +170,7 @@ fn inline(all: &All) {
         .hosts
         .iter()
         .map(|(_, body)| {
-            let mut host = VirtualHost::decode(body.value.as_slice()).unwrap();
+            let mut host = VirtualHost::decode(&*body.value).unwrap();
             let route = host.routes[0].clone();
             while host.encoded_len() < 1000 {
                 host.routes.push(route.clone());
@@ -183,7 +183,7 @@ fn inline(all: &All) {
             RouteConfiguration { name: "services".to_owned(), virtual_hosts: hosts, ..Default::default() };
         vec![(
             "services".to_owned(),
-            Any { type_url: type_url::ROUTE.to_owned(), value: config.encode_to_vec() },
+            Body { type_url: type_url::ROUTE.to_owned(), value: config.encode_to_vec().into() },
         )]
     };
     let mut model = Model::new();

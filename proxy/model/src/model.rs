@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use foldhash::HashMap;
+use forebay_base::turn;
 
 use crate::names::Names;
 use crate::read::{At, Invalid, Rule, name_of, text};
@@ -171,6 +172,7 @@ impl Model {
 
     fn put_all(&mut self, kind: Kind, origin: Origin, added: &[Resource<'_>], fx: &mut Effects) {
         for resource in added {
+            turn::share();
             let result = body(kind, resource).and_then(|body| match kind {
                 Kind::Cluster => self.put_cluster(origin, body, fx),
                 Kind::Endpoints => self.put_endpoints(body, fx),
@@ -261,12 +263,12 @@ fn named<'a>(resources: &[Resource<'a>]) -> Vec<Resource<'a>> {
 struct Body<'a> {
     name: &'a str,
     version: &'a str,
-    bytes: &'a [u8],
+    bytes: &'a Bytes,
 }
 
 fn body<'a>(kind: Kind, resource: &Resource<'a>) -> Result<Body<'a>, Invalid> {
     // The part behind the slash names the type; what stands before it is nobody's business.
-    if name_of(resource.body) != kind.type_url().rsplit('/').next().unwrap_or_default() {
+    if name_of(&resource.body.type_url) != name_of(kind.type_url()) {
         return Err(At::ROOT.refuse(Rule::UnknownResource(resource.body.type_url.clone())));
     }
     Ok(Body { name: resource.name, version: resource.version, bytes: &resource.body.value })

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use foldhash::{HashMap, HashSet};
-use forebay_route::{ClusterIx, Upgrades};
+use foldhash::HashSet;
+use forebay_base::tree::Tree;
+use forebay_route::{ClusterIx, ForwardSettings, RouteMatch, Upgrades};
 
 use crate::cluster::ClusterSettings;
 use crate::read::KnownTls;
@@ -19,7 +20,7 @@ const REST: Duration = Duration::from_secs(60);
 /// Interned names.
 #[derive(Default)]
 pub(crate) struct Names {
-    by_name: HashMap<Arc<str>, ClusterIx>,
+    by_name: Tree<Arc<str>, ClusterIx>,
     slots: Vec<Slot>,
     /// Indices nobody holds, since when, oldest first.
     resting: VecDeque<(Instant, ClusterIx)>,
@@ -34,6 +35,10 @@ pub(crate) struct Names {
     pub(crate) revision_bounds: Recent<RevisionBounds>,
     /// What routes say of upgrades.
     pub(crate) upgrades: Recent<Upgrades>,
+    /// When routes apply.
+    pub(crate) matchers: Recent<RouteMatch>,
+    /// How routes send on.
+    pub(crate) forwards: Recent<ForwardSettings>,
     /// How many texts there were after the last sweep.
     swept: usize,
 }

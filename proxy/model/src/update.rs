@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_balance::{Capacity, Gate};
-use forebay_proto::Any;
+use forebay_proto::Body;
 use forebay_route::{ClusterIx, Table};
 
 use crate::cluster::{Cluster, Dns};
@@ -53,7 +53,7 @@ pub struct Resource<'a> {
     /// Its version, for people.
     pub version: &'a str,
     /// The resource.
-    pub body: &'a Any,
+    pub body: &'a Body,
 }
 
 /// What became of a change.

@@ -1,5 +1,6 @@
 //! What a route does with a request, as plain data.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,24 +16,36 @@ pub enum Action {
     Direct(Direct),
     /// Sent on to a cluster.
     Forward(Forward),
-    /// Told to go elsewhere.
-    Redirect(Redirect),
+    /// Told to go elsewhere. Apart, because it is larger than the others.
+    Redirect(Box<Redirect>),
 }
 
-/// Sent on to a cluster.
+/// Sent on to a cluster: which, and [`ForwardSettings`], which it dereferences to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forward {
     /// The clusters and their shares.
     pub clusters: Weighted,
-    /// The upstream `:authority`, when it changes; a split's own goes before it.
-    pub host_rewrite: Option<HostRewrite>,
-    /// The upstream path, when it changes.
-    pub path_rewrite: Option<PathRewrite>,
+    /// One for the thousands of routes that say the same.
+    pub settings: Arc<ForwardSettings>,
+}
+
+impl Deref for Forward {
+    type Target = ForwardSettings;
+
+    #[inline]
+    fn deref(&self) -> &ForwardSettings {
+        &self.settings
+    }
+}
+
+/// How a request is sent on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ForwardSettings {
     /// From the end of the request to the end of the response; `None` = no limit. (Envoy: absent = 15 s, 0 = no limit.)
     pub timeout: Option<Duration>,
     /// No byte either way for so long; `None` = the listener's own, zero = no limit.
     pub idle_timeout: Option<Duration>,
-    /// What is not named here is as the listener says. One for the thousands of routes that say the same.
+    /// What is not named here is as the listener says.
     pub upgrades: Option<Arc<Upgrades>>,
     /// Another try, when one is allowed.
     pub retry: Option<Arc<Retry>>,
@@ -46,6 +59,10 @@ pub type Upgrades = Vec<(Arc<str>, bool)>;
 /// What few routes say, apart from the rest because there are thousands that do not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rare {
+    /// The upstream `:authority`, when it changes; a split's own goes before it.
+    pub host_rewrite: Option<HostRewrite>,
+    /// The upstream path, when it changes.
+    pub path_rewrite: Option<PathRewrite>,
     /// From the request's first byte to the response's last; `None` = the listener's own, zero = no limit.
     pub max_stream_duration: Option<Duration>,
     /// What becomes of the time that a gRPC client asks for; `None` = it is passed on and means nothing here.
@@ -82,7 +99,7 @@ pub struct GrpcTimeout {
 /// Which clock `grpc-timeout` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrpcClock {
-    /// The response's ([`Forward::timeout`]); a call that asks for nothing has no limit but the longest.
+    /// The response's ([`ForwardSettings::timeout`]); a call that asks for nothing has no limit but the longest.
     Response,
     /// The stream's ([`Rare::max_stream_duration`]), for calls that ask.
     Stream,
@@ -91,16 +108,21 @@ pub enum GrpcClock {
 impl Forward {
     /// Sends everything to `clusters` unchanged, without time limits.
     pub fn to(clusters: Weighted) -> Self {
-        Self {
-            clusters,
-            host_rewrite: None,
-            path_rewrite: None,
-            timeout: None,
-            idle_timeout: None,
-            upgrades: None,
-            retry: None,
-            rare: None,
-        }
+        Self { clusters, settings: Arc::default() }
+    }
+}
+
+impl ForwardSettings {
+    /// The upstream `:authority`, when it changes; a split's own goes before it.
+    #[inline]
+    pub fn host_rewrite(&self) -> Option<&HostRewrite> {
+        self.rare.as_ref()?.host_rewrite.as_ref()
+    }
+
+    /// The upstream path, when it changes.
+    #[inline]
+    pub fn path_rewrite(&self) -> Option<&PathRewrite> {
+        self.rare.as_ref()?.path_rewrite.as_ref()
     }
 
     /// The request header that names the cluster, where one does.

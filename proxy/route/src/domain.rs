@@ -88,11 +88,11 @@ impl Domains {
 
     /// Gives every domain of `host` to it; the caller has seen to it that nobody else has one.
     pub(crate) fn insert(&mut self, host: &Arc<VirtualHost>) {
-        for (at, domain) in (0..).zip(&host.domains) {
+        for (place, domain) in host.domains.places() {
             match kind(domain) {
                 Kind::Any => self.any = Some(Arc::clone(host)),
                 Kind::Exact => {
-                    self.exact.insert(Own { host: Arc::clone(host), domain: at });
+                    self.exact.insert(Own { host: Arc::clone(host), domain: place });
                 }
                 Kind::Prefix(literal) => self.prefix.insert(literal, host),
                 Kind::Suffix(literal) => self.suffix.insert(literal, host),
@@ -102,7 +102,7 @@ impl Domains {
 
     /// Takes every domain of `host` away.
     pub(crate) fn remove(&mut self, host: &Arc<VirtualHost>) {
-        for domain in &host.domains {
+        for domain in host.domains.iter() {
             match kind(domain) {
                 Kind::Any => {
                     if self.any.as_ref().is_some_and(|any| Arc::ptr_eq(any, host)) {

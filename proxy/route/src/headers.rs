@@ -1,7 +1,7 @@
 //! Header operations as plain data. Evaluating them is the engine's; the order of levels is [`crate::Matched`]'s.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use forebay_format::Format;
 
@@ -37,24 +37,19 @@ impl Deref for HeaderOps {
 }
 
 /// What [`HeaderOps`] that do nothing dereference to.
-static NO_LISTS: HeaderLists = HeaderLists {
-    request_add: Vec::new(),
-    request_remove: Vec::new(),
-    response_add: Vec::new(),
-    response_remove: Vec::new(),
-};
+static NO_LISTS: LazyLock<HeaderLists> = LazyLock::new(HeaderLists::default);
 
 /// What is done to the headers of the request and of the response.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeaderLists {
     /// Added to the request, in this order.
-    pub request_add: Vec<HeaderAdd>,
+    pub request_add: Box<[HeaderAdd]>,
     /// Removed from the request, lower-case, before this level's additions.
-    pub request_remove: Vec<Arc<str>>,
+    pub request_remove: Box<[Arc<str>]>,
     /// Added to the response, in this order.
-    pub response_add: Vec<HeaderAdd>,
+    pub response_add: Box<[HeaderAdd]>,
     /// Removed from the response, lower-case, before this level's additions.
-    pub response_remove: Vec<Arc<str>>,
+    pub response_remove: Box<[Arc<str>]>,
 }
 
 impl HeaderLists {

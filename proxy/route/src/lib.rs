@@ -9,6 +9,7 @@
 
 mod action;
 mod domain;
+mod domain_list;
 mod explain;
 mod header_match;
 mod headers;
@@ -28,8 +29,9 @@ mod text;
 mod virtual_host;
 mod weighted;
 
-pub use action::{Action, Direct, Forward, GrpcClock, GrpcTimeout, Rare, Upgrades};
+pub use action::{Action, Direct, Forward, ForwardSettings, GrpcClock, GrpcTimeout, Rare, Upgrades};
 pub use domain::Via;
+pub use domain_list::DomainList;
 pub use header_match::{HeaderKey, HeaderMatch, HeaderRule};
 pub use headers::{HeaderAdd, HeaderAddAction, HeaderLists, HeaderOps, Value};
 pub use matcher::{Fraction, PathMatch, PathRule, RouteMatch};

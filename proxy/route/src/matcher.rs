@@ -15,8 +15,8 @@ use crate::request::RequestView;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteMatch {
     pub path: PathMatch,
-    pub headers: Vec<HeaderMatch>,
-    pub query: Vec<QueryMatch>,
+    pub headers: Box<[HeaderMatch]>,
+    pub query: Box<[QueryMatch]>,
     /// Only requests whose content-type is `application/grpc` or begins with `application/grpc+`.
     pub grpc: bool,
     /// Only this share of the requests that match otherwise.
@@ -27,7 +27,7 @@ impl RouteMatch {
     /// A path condition alone.
     pub fn path(rule: PathRule) -> Self {
         let path = PathMatch { rule, ignore_case: false };
-        Self { path, headers: Vec::new(), query: Vec::new(), grpc: false, fraction: None }
+        Self { path, headers: Box::default(), query: Box::default(), grpc: false, fraction: None }
     }
 
     /// `path` is the request's without query; the request's own has it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::domain_list::Place;
 use crate::virtual_host::VirtualHost;
 
 /// Cloning is one reference count; the first write after it copies the list of shards, then each shard it touches.
@@ -48,13 +49,13 @@ impl Entry for Keyed {
 pub(crate) struct Own {
     pub(crate) host: Arc<VirtualHost>,
     /// Which.
-    pub(crate) domain: u32,
+    pub(crate) domain: Place,
 }
 
 impl Entry for Own {
     #[inline]
     fn key(&self) -> &str {
-        &self.host.domains[self.domain as usize]
+        self.host.domains.at(self.domain)
     }
 
     #[inline]

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::RandomState;
 use forebay_base::rng::Rng;
+use forebay_base::turn;
 use smallvec::SmallVec;
 
 use crate::action::{Action, Direct, Forward};
@@ -152,6 +153,7 @@ impl Table {
         let (accepted, refused) = self.settle(changes);
         let mut table = self.clone();
         for &at in &accepted {
+            turn::share();
             let key = &changes[at].0;
             if let Some(old) = self.get(key) {
                 table.domains.remove(old);
@@ -159,6 +161,7 @@ impl Table {
             }
         }
         for &at in &accepted {
+            turn::share();
             if let (key, Some(host)) = &changes[at] {
                 table.domains.insert(host);
                 table.hosts.insert(Keyed { key: Arc::clone(key), host: Arc::clone(host) });
@@ -255,6 +258,7 @@ impl Table {
             let mut claimed: HashMap<&str, &VirtualHost> = HashMap::new();
             let before = refused.len();
             accepted.retain(|&at| {
+                turn::share();
                 let (key, Some(host)) = &changes[at] else { return true };
                 let taken = host.domains.iter().enumerate().find_map(|(at, domain)| {
                     let old =
@@ -267,10 +271,10 @@ impl Table {
                 });
                 if let Some((at, domain, holder)) = taken {
                     claimed.insert(domain, holder);
-                    for own in &host.domains[..at] {
-                        claimed.remove(&**own);
+                    for own in host.domains.iter().take(at) {
+                        claimed.remove(own);
                     }
-                    let (domain, holder) = ((**domain).into(), Arc::clone(&holder.name));
+                    let (domain, holder) = (domain.into(), Arc::clone(&holder.name));
                     refused.push(Conflict { virtual_host: Arc::clone(key), domain, holder });
                     return false;
                 }
@@ -295,10 +299,10 @@ static NO_HEADERS: HeaderOps = HeaderOps::NONE;
 /// What a request matches that has to come by https first.
 static NO_ROUTE: LazyLock<Route> = LazyLock::new(|| Route {
     name: "".into(),
-    matcher: RouteMatch::path(PathRule::Prefix("".into())),
+    matcher: RouteMatch::path(PathRule::Prefix("".into())).into(),
     headers: HeaderOps::NONE,
     filters: PerFilter::NONE,
-    action: Action::Redirect(Redirect::to_https()),
+    action: Action::Redirect(Redirect::to_https().into()),
 });
 /// What filters are told by a split that is not there.
 static NO_FILTERS: PerFilter = PerFilter::NONE;

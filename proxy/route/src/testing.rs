@@ -10,7 +10,13 @@ use crate::{
 /// A route that forwards to a cluster named as the route.
 pub(crate) fn route(name: &str, matcher: RouteMatch) -> Route {
     let action = Action::Forward(Forward::to(Weighted::single(ClusterIx(0), name)));
-    Route { name: name.into(), matcher, headers: HeaderOps::default(), filters: PerFilter::NONE, action }
+    Route {
+        name: name.into(),
+        matcher: matcher.into(),
+        headers: HeaderOps::default(),
+        filters: PerFilter::NONE,
+        action,
+    }
 }
 
 pub(crate) fn prefix(text: &str) -> RouteMatch {

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use forebay_base::rng::Rng;
 
 use crate::action::Action;
+use crate::domain_list::DomainList;
 use crate::headers::HeaderOps;
 use crate::matcher::RouteMatch;
 use crate::per_filter::PerFilter;
 use crate::request::RequestView;
 
-/// Routes that share domains. Made by [`VirtualHost::new`], which lower-cases the domains.
+/// Routes that share domains.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct VirtualHost {
     /// A label; need not be unique.
     pub name: Arc<str>,
-    /// Lower-case: `a.example`, `*.example`, `a.*`, `*`.
-    pub domains: Box<[Box<str>]>,
+    pub domains: DomainList,
     /// The first that matches is taken.
     pub routes: Box<[Route]>,
     /// Header operations of all routes.
@@ -58,10 +58,9 @@ impl VirtualHost {
         routes: Vec<Route>,
         headers: HeaderOps,
     ) -> Self {
-        let domains = domains.into_iter().map(|domain| domain.as_ref().to_ascii_lowercase().into()).collect();
         Self {
             name: name.into(),
-            domains,
+            domains: domains.into_iter().collect(),
             routes: routes.into(),
             headers,
             filters: PerFilter::NONE,
@@ -81,8 +80,8 @@ impl VirtualHost {
 pub struct Route {
     /// A label; need not be unique.
     pub name: Arc<str>,
-    /// When it applies.
-    pub matcher: RouteMatch,
+    /// When it applies. One for the thousands of routes that say the same.
+    pub matcher: Arc<RouteMatch>,
     /// Header operations of this route.
     pub headers: HeaderOps,
     /// What filters are told for this route.
@@ -97,7 +96,7 @@ impl Route {
     pub fn rewritten_path(&self, path: &[u8]) -> Option<Vec<u8>> {
         let rewrite = match &self.action {
             Action::Direct(_) => None,
-            Action::Forward(forward) => forward.path_rewrite.as_ref(),
+            Action::Forward(forward) => forward.path_rewrite(),
             Action::Redirect(redirect) => redirect.path.rewrite(),
         }?;
         Some(rewrite.apply(path, &self.matcher.path))

@@ -32,15 +32,15 @@ mod rules {
         }
         let mut best: Option<((u8, usize), &VirtualHost)> = None;
         for host in hosts {
-            for domain in &host.domains {
-                let rank = if **domain == *"*" {
+            for domain in host.domains.iter() {
+                let rank = if domain == "*" {
                     Some((0, 0))
                 } else if let Some(suffix) = domain.strip_prefix('*') {
                     (wanted.ends_with(suffix) && wanted.len() > suffix.len()).then_some((2, suffix.len()))
                 } else if let Some(prefix) = domain.strip_suffix('*') {
                     (wanted.starts_with(prefix) && wanted.len() > prefix.len()).then_some((1, prefix.len()))
                 } else {
-                    (**domain == *wanted).then_some((3, 0))
+                    (domain == wanted).then_some((3, 0))
                 };
                 if let Some(rank) = rank
                     && best.is_none_or(|(known, _)| rank > known)
@@ -197,7 +197,14 @@ fn route() -> impl Strategy<Value = Route> {
     let headers = prop::collection::vec(header(), 0..2);
     (path, headers, prop::collection::vec(query, 0..2)).prop_map(|(path, headers, query)| Route {
         name: "".into(),
-        matcher: RouteMatch { path, headers, query, grpc: false, fraction: None },
+        matcher: RouteMatch {
+            path,
+            headers: headers.into(),
+            query: query.into(),
+            grpc: false,
+            fraction: None,
+        }
+        .into(),
         headers: HeaderOps::default(),
         filters: PerFilter::NONE,
         action: Action::Forward(Forward::to(Weighted::single(ClusterIx(0), "c"))),
@@ -294,7 +301,7 @@ proptest! {
             // A refusal has a reason, and the old table is as it was.
             for conflict in &built.refused {
                 let (_, it) = changes.iter().rfind(|(key, _)| *key == conflict.virtual_host).unwrap();
-                prop_assert!(it.as_ref().unwrap().domains.iter().any(|domain| **domain == *conflict.domain));
+                prop_assert!(it.as_ref().unwrap().domains.iter().any(|domain| *domain == *conflict.domain));
             }
             prop_assert!(table.hosts().count() == before.len());
 

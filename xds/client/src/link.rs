@@ -1,48 +1,63 @@
 //! The connection to the control plane and its one stream. Knows nothing of what travels on it.
 
+mod connector;
+
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use forebay_proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient as Ads;
 use forebay_xds_wire::client::{Delta, StateOfTheWorld, Variant};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Response, Status, Streaming};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
 
 use crate::{Config, Connection, Target};
+use connector::Connector;
 
-/// What may be on its way to us unread: some MiB, so that a full sync is not slowed by round trips.
-const WINDOW: u32 = 4 * 1024 * 1024;
+/// What may be on its way to us unread: 1 MiB, so that a full sync is not slowed by the round trips of a cluster, and so that what
+/// comes at once is put together in less than a millisecond.
+const WINDOW: u32 = 1024 * 1024;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A variant with its method of the ADS service.
-pub(crate) trait Rpc: Variant<Request: Send + 'static, Response: 'static> {
-    fn open(ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response>;
+/// A variant with its method of the ADS service. Called without a generated client, whose responses would copy every body.
+pub(crate) trait Rpc:
+    Variant<Request: Message + 'static, Response: Message + Default + 'static>
+{
+    const METHOD: &'static str;
 }
 
 type Opening<R> = Boxed<Result<Response<Streaming<R>>, Status>>;
 
 impl Rpc for Delta {
-    fn open(mut ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response> {
-        Box::pin(async move { ads.delta_aggregated_resources(requests).await })
-    }
+    const METHOD: &'static str =
+        "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 }
 
 impl Rpc for StateOfTheWorld {
-    fn open(mut ads: Ads<Channel>, requests: ReceiverStream<Self::Request>) -> Opening<Self::Response> {
-        Box::pin(async move { ads.stream_aggregated_resources(requests).await })
-    }
+    const METHOD: &'static str =
+        "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+}
+
+fn open<V: Rpc>(
+    channel: Channel,
+    max_response: usize,
+    requests: ReceiverStream<V::Request>,
+) -> Opening<V::Response> {
+    Box::pin(async move {
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(max_response);
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let codec = ProstCodec::<V::Request, V::Response>::default();
+        grpc.streaming(Request::new(requests), PathAndQuery::from_static(V::METHOD), codec).await
+    })
 }
 
 /// Where the connection stands.
@@ -84,8 +99,8 @@ impl<V: Rpc> Link<V> {
     pub(crate) fn open(channel: Channel, config: &Config) -> Self {
         // One request waits for the transport at most; the next is made when it is taken, from what is wanted then.
         let (requests, outgoing) = mpsc::channel(1);
-        let ads = Ads::new(channel).max_decoding_message_size(config.connection.max_response);
-        Self::Open { requests, responses: Responses::Opening(V::open(ads, ReceiverStream::new(outgoing))) }
+        let opening = open::<V>(channel, config.connection.max_response, ReceiverStream::new(outgoing));
+        Self::Open { requests, responses: Responses::Opening(opening) }
     }
 
     /// The next event. Nothing is lost when this is dropped before it is ready.
@@ -185,38 +200,4 @@ fn connect(target: Target, how: Connection) -> Boxed<Result<Channel, String>> {
                 std::error::Error::source(&e).map_or_else(|| e.to_string(), |cause| cause.to_string())
             })
     })
-}
-
-/// Dials the target, whatever the URI says.
-struct Connector(Target);
-
-/// Either kind of socket.
-trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Socket>>;
-    type Error = io::Error;
-    type Future = Boxed<io::Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let target = self.0.clone();
-        Box::pin(async move {
-            let socket: Box<dyn Socket> = match target {
-                Target::Tcp(address) => {
-                    let stream = TcpStream::connect(address).await?;
-                    // A request is small and somebody waits for it.
-                    stream.set_nodelay(true)?;
-                    Box::new(stream)
-                }
-                Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            };
-            Ok(TokioIo::new(socket))
-        })
-    }
 }

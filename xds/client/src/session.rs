@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use forebay_base::rng::Rng;
+use forebay_base::turn;
 use forebay_xds_wire::client::{Client, Expired, Received};
 
 use crate::backoff::Backoff;
@@ -91,7 +92,8 @@ impl<V: Rpc, S: Subscriber> Session<V, S> {
             Event::Response(response) => {
                 self.found();
                 self.backoff.reset();
-                self.apply(response, now);
+                // A response may be 10 MB, and requests are answered beside this thread.
+                turn::long(|| self.apply(response, now));
             }
             Event::Room => {
                 if let Some(request) = self.wire.next_request(now) {

@@ -8,6 +8,7 @@
 mod delta;
 mod limit;
 mod message;
+mod response;
 mod sotw;
 mod state;
 
@@ -15,12 +16,14 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use forebay_base::turn;
 use forebay_base::version::Version;
 use forebay_proto::envoy::config::core::v3::Node;
 
 pub use delta::Delta;
 pub(crate) use message::Item;
 pub use message::{Draft, Expired, Parsed, Received, Rejection, Resource, Unanswered, Variant};
+pub use response::{DeltaResponse, WorldResponse, Wrapped};
 pub use sotw::StateOfTheWorld;
 
 use crate::kind::Kind;
@@ -146,6 +149,7 @@ impl<V: Variant> Client<V> {
             state.held.retain(|name, _| listed.contains(&**name));
         }
         for (name, version) in names {
+            turn::share();
             if !refused.contains(name.as_str()) && state.wanted.covers(state.kind, &name) {
                 state.held.insert(name.into(), version.as_str().into());
             }

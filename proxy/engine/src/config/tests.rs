@@ -3,24 +3,24 @@ use std::time::{Duration, Instant};
 use forebay_model::{Model, Resource, Update};
 use forebay_proto::envoy::config::cluster::v3 as pb;
 use forebay_proto::google::protobuf as google;
-use forebay_proto::{Any, type_url};
+use forebay_proto::{Body, type_url};
 use prost::Message;
 
 use super::*;
 
 const MANY: u64 = 100;
 
-fn cluster(number: u64, connect: Duration) -> (String, Any) {
+fn cluster(number: u64, connect: Duration) -> (String, Body) {
     let message = pb::Cluster {
         name: format!("app-{number}"),
         connect_timeout: Some(google::Duration { seconds: connect.as_secs() as i64, nanos: 0 }),
         ..Default::default()
     };
-    let body = Any { type_url: type_url::CLUSTER.to_owned(), value: message.encode_to_vec() };
+    let body = Body { type_url: type_url::CLUSTER.to_owned(), value: message.encode_to_vec().into() };
     (message.name, body)
 }
 
-fn update(model: &mut Model, clusters: &[(String, Any)]) -> Update {
+fn update(model: &mut Model, clusters: &[(String, Body)]) -> Update {
     let added: Vec<_> = clusters.iter().map(|(name, body)| Resource { name, version: "1", body }).collect();
     let applied = model.apply(type_url::CLUSTER, false, &added, &[], Instant::now());
     assert!(applied.rejected.is_empty(), "{:?}", applied.rejected);

@@ -129,10 +129,10 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
         req.set_known(Known::EnvoyExpectedRqTimeout, digits.format(millis).as_bytes());
     }
     // The split has its say first, and the route the last word.
-    if let (Some(host), Some(_)) = (&split.host_rewrite, &forward.host_rewrite) {
+    if let (Some(host), Some(_)) = (&split.host_rewrite, forward.host_rewrite()) {
         req.set_authority(host.as_bytes());
     }
-    let host = match (&split.host_rewrite, &forward.host_rewrite) {
+    let host = match (&split.host_rewrite, forward.host_rewrite()) {
         (_, Some(HostRewrite::Literal(host))) => Some(host.as_bytes().to_vec()),
         (_, Some(rewrite)) => rewrite.apply(&View(req)).map(std::borrow::Cow::into_owned),
         (Some(host), None) => Some(host.as_bytes().to_vec()),
@@ -141,7 +141,7 @@ pub(crate) fn rewrite(req: &mut Head, matched: &Matched<'_>, split: &Split, forw
     if let Some(host) = host {
         rehost(req, &host, forward, tells);
     }
-    if forward.path_rewrite.is_some()
+    if forward.path_rewrite().is_some()
         && !req.is_connect()
         && let Some(path) = matched.route.rewritten_path(req.path())
     {
@@ -173,7 +173,7 @@ fn rehost(req: &mut Head, host: &[u8], forward: &Forward, tells: bool) {
 
 /// A route that calls an endpoint by its own name does so when it is chosen.
 pub(super) fn call_by_name(req: &mut Head, hostname: Option<&str>, forward: &Forward, tells: bool) {
-    if let (Some(HostRewrite::Endpoint), Some(name)) = (&forward.host_rewrite, hostname) {
+    if let (Some(HostRewrite::Endpoint), Some(name)) = (forward.host_rewrite(), hostname) {
         rehost(req, name.as_bytes(), forward, tells);
     }
 }

@@ -83,7 +83,7 @@ pub(super) async fn until_answered<C: Client>(
             Ok(place) => {
                 x.attempts += 1;
                 tell(worker, forward, wishes, x);
-                if forward.host_rewrite == Some(HostRewrite::Endpoint) {
+                if forward.host_rewrite() == Some(&HostRewrite::Endpoint) {
                     let tells = x.open.as_ref().is_some_and(|(_, on)| on.http().manager.envoy_headers);
                     hygiene::call_by_name(&mut x.req, place.endpoint().hostname.as_deref(), forward, tells);
                 }

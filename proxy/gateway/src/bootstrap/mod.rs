@@ -16,7 +16,7 @@ use std::time::Instant;
 use forebay_model::{AccessLogConfig, FileResource, Model, Resource};
 use forebay_proto::envoy::config::bootstrap::v3 as pb;
 use forebay_proto::envoy::config::core::v3::Node;
-use forebay_proto::{Any, type_url};
+use forebay_proto::{Body, type_url};
 use prost::Message;
 use prost_reflect::DescriptorPool;
 
@@ -49,9 +49,9 @@ pub struct Bootstrap {
     /// Files that have all clusters, or all listeners, by type.
     pub files: Vec<(String, FileResource)>,
     /// Listeners that no control plane can replace.
-    pub listeners: Vec<Any>,
+    pub listeners: Vec<Body>,
     /// Clusters that no control plane can replace.
-    pub clusters: Vec<Any>,
+    pub clusters: Vec<Body>,
     /// Downstream connections at once; `None` is no limit of the bootstrap's.
     pub max_connections: Option<usize>,
     /// What has no effect here.
@@ -113,8 +113,8 @@ pub fn read(sources: &[Source<'_>], identity: &Identity) -> Result<Bootstrap, Pr
         admin_logs: found.admin_logs,
         xds: sources.xds,
         files: sources.files,
-        listeners: statics.listeners.iter().map(|listener| any(type_url::LISTENER, listener)).collect(),
-        clusters: statics.clusters.iter().map(|cluster| any(type_url::CLUSTER, cluster)).collect(),
+        listeners: statics.listeners.iter().map(|listener| body(type_url::LISTENER, listener)).collect(),
+        clusters: statics.clusters.iter().map(|cluster| body(type_url::CLUSTER, cluster)).collect(),
         max_connections: found.max_connections,
         warnings: warnings.into_iter().map(|warning| texts.place(warning)).collect(),
     };
@@ -196,8 +196,8 @@ fn validate(bootstrap: &Bootstrap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn any(url: &str, message: &impl Message) -> Any {
-    Any { type_url: url.to_owned(), value: message.encode_to_vec() }
+fn body(url: &str, message: &impl Message) -> Body {
+    Body { type_url: url.to_owned(), value: message.encode_to_vec().into() }
 }
 
 #[cfg(test)]

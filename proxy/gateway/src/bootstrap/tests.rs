@@ -40,7 +40,7 @@ fn a_listener_without_a_name_gets_one() {
     let text = "static_resources:\n  listeners:\n  - address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n    filter_chains:\n    - filters:\n      - name: x\n        typed_config:\n          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager\n          stat_prefix: a\n          route_config: {}\n          http_filters:\n          - name: r\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}\n";
     let bootstrap = parse(text).unwrap();
     let listener =
-        forebay_proto::envoy::config::listener::v3::Listener::decode(bootstrap.listeners[0].value.as_slice());
+        forebay_proto::envoy::config::listener::v3::Listener::decode(&*bootstrap.listeners[0].value);
     assert_eq!(listener.unwrap().name, "static_resources.listeners[0]");
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use foldhash::HashMap;
 use forebay_balance::{Bounds, Breakers, Capacity, Endpoints, Gate};
+use forebay_base::tree::Tree;
 use forebay_proto::envoy::config::cluster::v3 as pb;
 use forebay_route::ClusterIx;
 
@@ -21,8 +21,7 @@ use crate::update::Resource;
 /// All clusters, by name.
 #[derive(Default)]
 pub(super) struct Clusters {
-    /// In boxes: half of a large table's places are empty.
-    pub(super) entries: HashMap<Arc<str>, Box<Entry>>,
+    pub(super) entries: Tree<Arc<str>, Box<Entry>>,
 }
 
 pub(super) struct Entry {
@@ -131,6 +130,7 @@ impl Model {
                 let ix = self.names.cluster(&name);
                 self.names.hold(ix);
                 let entry = Entry { origin, ix, active: None, warming: None };
+                self.clusters.entries.pack();
                 self.clusters.entries.entry(name.clone()).or_insert(Box::new(entry))
             }
         };

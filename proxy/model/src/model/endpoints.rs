@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use forebay_balance::{Capacity, Endpoint, Endpoints, Gate};
+use forebay_base::tree::Tree;
 use forebay_proto::envoy::config::endpoint::v3 as pb;
 use smallvec::SmallVec;
 
@@ -17,13 +18,13 @@ use crate::update::Interest;
 
 /// All assignments that some cluster names, by name.
 pub(super) struct Assignments {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: Tree<Arc<str>, Entry>,
     touched: Touched,
 }
 
 impl Default for Assignments {
     fn default() -> Self {
-        Assignments { entries: HashMap::default(), touched: Touched::of(Kind::Endpoints) }
+        Assignments { entries: Tree::new(), touched: Touched::of(Kind::Endpoints) }
     }
 }
 
@@ -46,6 +47,7 @@ impl Assignments {
     }
 
     pub(super) fn join(&mut self, name: &Arc<str>, cluster: &Arc<str>) {
+        self.entries.pack();
         let users = &mut self.entries.entry(name.clone()).or_default().users;
         self.touched.was(name, !users.is_empty());
         users.push(cluster.clone());

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foldhash::HashMap;
+use forebay_base::tree::Tree;
+use forebay_base::turn;
 use forebay_route::{Action, ClusterIx, Split, Table, VirtualHost};
 
 use super::effects::Effects;
@@ -18,6 +20,9 @@ use crate::source::is_file;
 /// How long routes wait for their clusters where no listener says how long it waits for routes (`initial_fetch_timeout`): 15 s, as
 /// in Envoy. Then they are used without: one cluster that never comes does not keep all other routes back.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Bytes from which on a route configuration is kept where it came instead of as a copy: what else its response has is little beside it.
+const LARGE: usize = 256 * 1024;
 
 /// All route configurations that are wanted and have come, by name.
 #[derive(Default)]
@@ -46,8 +51,8 @@ pub(super) struct Active {
     /// Clusters that its routes were put in force without. They are not waited for again: what never comes holds up the
     /// first change that names it, not every one.
     without: BTreeSet<Arc<str>>,
-    /// The hosts that came by VHDS, by resource name. In boxes: half of a large table's places are empty.
-    pub(super) hosts: HashMap<Arc<str>, Box<Held>>,
+    /// The hosts that came by VHDS, by resource name.
+    pub(super) hosts: Tree<Arc<str>, Held>,
 }
 
 /// A read configuration that waits for clusters.
@@ -94,10 +99,13 @@ impl Model {
         if latest.is_some_and(|held| held.same(body.version, body.bytes, &self.examples.others)) {
             return Ok(());
         }
-        let bytes = Bytes::copy_from_slice(body.bytes);
+        // A small one may be a part of a large response, which is not kept for it.
+        let large = body.bytes.len() >= LARGE;
+        let bytes = if large { body.bytes.clone() } else { Bytes::copy_from_slice(body.bytes) };
         let held = Held::whole(body.version, bytes.clone(), fx.now);
         let active = config.active.as_ref();
         let known = |shell: &Shell, key: &str, bytes: &[u8]| {
+            turn::share();
             let active = active.filter(|active| active.direct_body == shell.direct_body)?;
             active.own.get(key).filter(|own| *own == bytes)?;
             active.table.get(key).cloned()
@@ -155,9 +163,9 @@ impl Model {
             Some(before) => {
                 let gone = before.hosts.keys().filter_map(|key| before.table.get(key));
                 gone.for_each(|host| release(&mut self.names, host));
-                HashMap::default()
+                Tree::new()
             }
-            None => HashMap::default(),
+            None => Tree::new(),
         };
         let table = match built {
             Change::None(table) => table,
@@ -266,6 +274,7 @@ fn next_table(active: Option<&Active>, next: &Pending) -> Result<Change, Invalid
     };
     let mut changes: Vec<(Arc<str>, Option<Arc<VirtualHost>>)> = Vec::new();
     for host in &next.hosts {
+        turn::share();
         if active.table.get(&host.key).is_none_or(|before| !Arc::ptr_eq(before, &host.host)) {
             changes.push((host.key.clone(), Some(host.host.clone())));
         }
@@ -293,7 +302,7 @@ fn next_table(active: Option<&Active>, next: &Pending) -> Result<Change, Invalid
 }
 
 fn missing(hosts: &[Host], names: &Names, there: impl Fn(&str) -> bool) -> BTreeSet<Arc<str>> {
-    let all = hosts.iter().flat_map(|host| clusters(&host.host));
+    let all = hosts.iter().inspect(|_| turn::share()).flat_map(|host| clusters(&host.host));
     all.filter_map(|ix| names.name(ix)).filter(|name| !there(name)).cloned().collect()
 }
 
@@ -310,10 +319,12 @@ pub(super) fn clusters(host: &VirtualHost) -> impl Iterator<Item = ClusterIx> + 
 
 /// A host's clusters are named once more.
 pub(super) fn hold(names: &mut Names, host: &VirtualHost) {
+    turn::share();
     clusters(host).for_each(|ix| names.hold(ix));
 }
 
 /// A host's clusters are named once less.
 pub(super) fn release(names: &mut Names, host: &VirtualHost) {
+    turn::share();
     clusters(host).for_each(|ix| names.release(ix));
 }

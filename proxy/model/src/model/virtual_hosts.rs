@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
+use forebay_base::turn;
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_route::{Conflict, VirtualHost};
 
@@ -26,6 +27,7 @@ impl Model {
     pub(super) fn put_virtual_hosts(&mut self, added: &[Resource<'_>], removed: &[String], fx: &mut Effects) {
         let mut changes: Vec<Changes> = Vec::new();
         for resource in added {
+            turn::share();
             let read = body(Kind::VirtualHost, resource).and_then(|body| self.read_virtual_host(body));
             match read {
                 Ok(None) => self.verdict(Kind::VirtualHost, resource, Ok(()), fx),
@@ -103,13 +105,14 @@ impl Model {
             built.refused.into_iter().map(|conflict| (conflict.virtual_host.clone(), conflict)).collect();
         let mut failed = Vec::new();
         for ((key, host), held) in hosts.into_iter().zip(held) {
+            turn::share();
             // A host that was refused, or came twice, is not the one that the table has now.
             match (host, held) {
                 (Some(host), Some(held))
                     if active.table.get(&key).is_some_and(|now| Arc::ptr_eq(now, &host)) =>
                 {
                     hold(&mut self.names, &host);
-                    active.hosts.insert(key.clone(), Box::new(held));
+                    active.hosts.insert(key.clone(), held);
                     self.failures.remove(&(Kind::VirtualHost, key.clone()));
                 }
                 (Some(_), Some(held)) => {

@@ -6,14 +6,14 @@ use prost::{Message, Name};
 use super::at::At;
 use super::invalid::{Invalid, Rule};
 
-/// The message's full name, without the host part of its type URL.
-pub(crate) fn name_of(any: &Any) -> &str {
-    any.type_url.rsplit('/').next().unwrap_or_default()
+/// The message's full name: its type URL without the host part.
+pub(crate) fn name_of(type_url: &str) -> &str {
+    type_url.rsplit('/').next().unwrap_or_default()
 }
 
 /// Whether this holds a `T`.
 pub(crate) fn is<T: Name>(any: &Any) -> bool {
-    name_of(any) == T::full_name()
+    name_of(&any.type_url) == T::full_name()
 }
 
 /// The `T` inside; another type is refused by name.

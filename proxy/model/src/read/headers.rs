@@ -22,10 +22,11 @@ pub(crate) struct Lists<'p> {
 /// Reads the four lists.
 pub(crate) fn header_ops(at: &At<'_>, lists: Lists<'_>, names: &mut Names) -> Result<HeaderOps, Invalid> {
     let lists = HeaderLists {
-        request_add: adds(&at.field("request_headers_to_add"), lists.request_add, names)?,
-        request_remove: removes(&at.field("request_headers_to_remove"), lists.request_remove, names)?,
-        response_add: adds(&at.field("response_headers_to_add"), lists.response_add, names)?,
-        response_remove: removes(&at.field("response_headers_to_remove"), lists.response_remove, names)?,
+        request_add: adds(&at.field("request_headers_to_add"), lists.request_add, names)?.into(),
+        request_remove: removes(&at.field("request_headers_to_remove"), lists.request_remove, names)?.into(),
+        response_add: adds(&at.field("response_headers_to_add"), lists.response_add, names)?.into(),
+        response_remove: removes(&at.field("response_headers_to_remove"), lists.response_remove, names)?
+            .into(),
     };
     Ok(lists.into())
 }

@@ -29,10 +29,11 @@ pub(crate) fn route_match(
     let Some(path) = path_specifier else { return Err(at.missing("path_specifier")) };
     Ok(RouteMatch {
         path: PathMatch { rule: path_rule(at, path, names)?, ignore_case: !flag(case_sensitive, true) },
-        headers: each(&at.field("headers"), headers, |at, header| header_match(at, header, names))?,
+        headers: each(&at.field("headers"), headers, |at, header| header_match(at, header, names))?.into(),
         query: each(&at.field("query_parameters"), query_parameters, |at, query| {
             query_match(at, query, names)
-        })?,
+        })?
+        .into(),
         grpc: grpc.is_some(),
         fraction: runtime_fraction
             .as_ref()

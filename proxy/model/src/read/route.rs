@@ -41,7 +41,10 @@ pub(crate) fn route(
     let Some(condition) = r#match else { return Err(at.missing("match")) };
     Ok(Route {
         name: names.text(name),
-        matcher: route_match(&at.field("match"), condition, names)?,
+        matcher: {
+            let matcher = route_match(&at.field("match"), condition, names)?;
+            names.matchers.one(matcher)
+        },
         headers: header_ops(
             at,
             Lists {
@@ -58,7 +61,7 @@ pub(crate) fn route(
                 Action::Forward(forward(&at.field("route"), action, inherited, names)?)
             }
             Some(pb::route::Action::Redirect(action)) => {
-                Action::Redirect(redirect(&at.field("redirect"), action)?)
+                Action::Redirect(redirect(&at.field("redirect"), action)?.into())
             }
             Some(pb::route::Action::DirectResponse(action)) => {
                 Action::Direct(direct(&at.field("direct_response"), action, direct_body)?)

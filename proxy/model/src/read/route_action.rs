@@ -6,7 +6,8 @@ use std::time::Duration;
 use forebay_proto::envoy::config::core::v3::RoutingPriority;
 use forebay_proto::envoy::config::route::v3 as pb;
 use forebay_route::{
-    Forward, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Upgrades, Weighted,
+    Forward, ForwardSettings, GrpcClock, GrpcTimeout, HostRewrite, PathRewrite, Rare, Retry, Split, Upgrades,
+    Weighted,
 };
 
 use super::at::At;
@@ -73,7 +74,7 @@ pub(crate) fn forward(
     if let Some(pb::route_action::ClusterSpecifier::ClusterHeader(header)) = cluster_specifier {
         rare.cluster_header = Some(names.text(&cluster_header(&at.field("cluster_header"), header)?));
     }
-    let path_rewrite = match (prefix_rewrite.as_str(), regex_rewrite) {
+    rare.path_rewrite = match (prefix_rewrite.as_str(), regex_rewrite) {
         ("", None) => None,
         (prefix, None) => Some(PathRewrite::Prefix(prefix.into())),
         (_, Some(rewrite)) => {
@@ -81,10 +82,9 @@ pub(crate) fn forward(
         }
     };
     let host_rewrite = host_rewrite_specifier.as_ref().map(|rewrite| host_rewrite(at, rewrite, names));
-    Ok(Forward {
-        clusters: clusters(at, cluster_specifier, names)?,
-        host_rewrite: host_rewrite.transpose()?.flatten(),
-        path_rewrite,
+    rare.host_rewrite = host_rewrite.transpose()?.flatten();
+    let clusters = clusters(at, cluster_specifier, names)?;
+    let settings = ForwardSettings {
         timeout,
         idle_timeout: duration(at.field("idle_timeout"), idle_timeout)?,
         upgrades: upgrades(&at.field("upgrade_configs"), upgrade_configs, names, &mut rare)?,
@@ -93,7 +93,8 @@ pub(crate) fn forward(
             None => inherited,
         },
         rare: (rare != Rare::default()).then(|| Arc::new(rare)),
-    })
+    };
+    Ok(Forward { clusters, settings: names.forwards.one(settings) })
 }
 
 /// The status of an answer to a request whose cluster is not there, where it is another than 503.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use forebay_proto::Any;
 use forebay_proto::envoy::config::cluster::v3 as cluster;
 use forebay_proto::envoy::config::core::v3 as core;
 use forebay_proto::envoy::config::endpoint::v3 as endpoint;
@@ -11,10 +10,16 @@ use forebay_proto::envoy::config::route::v3 as route;
 use forebay_proto::envoy::extensions::filters::http::router::v3::Router;
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use forebay_proto::google::protobuf as pb;
+use forebay_proto::{Any, Body};
 use prost::{Message, Name};
 
 pub(crate) fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
+}
+
+/// As it comes from a control plane.
+pub(crate) fn body<M: Message + Name>(message: &M) -> Body {
+    any(message).into()
 }
 
 pub(crate) fn duration(value: Duration) -> Option<pb::Duration> {

@@ -4,7 +4,7 @@ use forebay_model::State;
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use prost::Message;
 
-use crate::build::{address, any, eds, fixed, host, listener, revision, routes, vhds};
+use crate::build::{address, body, eds, fixed, host, listener, revision, routes, vhds};
 use crate::world::World;
 
 fn dump(world: &World) -> Vec<String> {
@@ -89,7 +89,7 @@ fn a_new_version_that_waits_stands_beside_the_one_in_force() {
 fn a_refusal_is_told_as_new_once_and_stays_beside_what_is_in_force() {
     let mut world = World::new();
     world.accept(&fixed("a", &[("10.0.0.1", 80)]));
-    let bad = any(&fixed("a", &[("10.0.0.1", 0)]));
+    let bad = body(&fixed("a", &[("10.0.0.1", 0)]));
     let mut put = |version| {
         let resource = forebay_model::Resource { name: "a", version, body: &bad };
         let applied = world.model.apply(forebay_proto::type_url::CLUSTER, false, &[resource], &[], world.now);

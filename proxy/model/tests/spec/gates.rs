@@ -10,7 +10,7 @@ use forebay_proto::envoy::config::cluster::v3::{CircuitBreakers, circuit_breaker
 use forebay_proto::envoy::config::core::v3::HealthStatus;
 use forebay_proto::type_url::ENDPOINTS;
 
-use crate::build::{any, assignment, eds, facts, number, number_kind, revision, states};
+use crate::build::{assignment, body, eds, facts, number, number_kind, revision, states};
 use crate::world::World;
 
 fn capacity(world: &World) -> Capacity {
@@ -68,7 +68,7 @@ fn raw(
     load: &forebay_proto::envoy::config::endpoint::v3::ClusterLoadAssignment,
     now: std::time::Instant,
 ) -> Applied {
-    let body = any(load);
+    let body = body(load);
     model.apply(
         ENDPOINTS,
         false,

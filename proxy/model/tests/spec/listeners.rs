@@ -131,7 +131,7 @@ fn in_the_state_of_the_world_what_is_not_named_is_gone_and_what_is_refused_stays
 #[test]
 fn an_envelope_without_a_name_takes_the_resources_own() {
     let mut world = World::new();
-    let body = crate::build::any(&listener("http", "services"));
+    let body = crate::build::body(&listener("http", "services"));
     let resource = forebay_model::Resource { name: "", version: "7", body: &body };
     let applied = world.model.apply(&body.type_url.clone(), true, &[resource], &[], world.now);
     assert!(applied.rejected.is_empty());
@@ -171,8 +171,8 @@ fn inline_routes_need_no_waiting() {
 fn what_the_bootstrap_says_no_stream_changes() {
     let mut world = World::new();
     let (own, stats) = (
-        crate::build::any(&listener("admin", "own")),
-        crate::build::any(&fixed("stats", &[("10.0.0.1", 1)])),
+        crate::build::body(&listener("admin", "own")),
+        crate::build::body(&fixed("stats", &[("10.0.0.1", 1)])),
     );
     let resource = |name, body| forebay_model::Resource { name, version: "", body };
     let applied = world.model.bootstrap(&[resource("admin", &own)], &[resource("stats", &stats)], world.now);

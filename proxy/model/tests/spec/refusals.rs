@@ -1,6 +1,5 @@
 //! What the model cannot honour it refuses: where, and which rule.
 
-use forebay_proto::Any;
 use forebay_proto::envoy::config::cluster::v3 as cluster;
 use forebay_proto::envoy::config::cluster::v3::Cluster;
 use forebay_proto::envoy::config::core::v3 as core;
@@ -12,6 +11,7 @@ use forebay_proto::envoy::extensions::filters::listener::{
 use forebay_proto::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use forebay_proto::google::protobuf::value::Kind;
 use forebay_proto::type_url;
+use forebay_proto::{Any, Body};
 
 use crate::build::{
     any, assignment, eds, facts, fixed, host, listener, listener_with, manager, number, revision, route_to,
@@ -311,7 +311,7 @@ fn answers_of_our_own() {
 #[test]
 fn envelopes() {
     let mut world = World::new();
-    let body = any(&eds("a"));
+    let body = crate::build::body(&eds("a"));
     let resource = forebay_model::Resource { name: "b", version: "", body: &body };
     let applied = world.model.apply(type_url::CLUSTER, false, &[resource], &[], world.now);
     assert_eq!(applied.rejected[0].message, "name: \"a\" came under the name \"b\"");
@@ -322,7 +322,7 @@ fn envelopes() {
     );
     let applied = world.model.apply("type.googleapis.com/x.Y", false, &[resource], &[], world.now);
     assert_eq!(applied.rejected[0].message, "resource type \"type.googleapis.com/x.Y\" is not supported");
-    let cut = Any { value: body.value[..body.value.len() - 1].to_vec(), ..body };
+    let cut = Body { value: body.value.slice(..body.value.len() - 1), ..body };
     let resource = forebay_model::Resource { name: "a", version: "", body: &cut };
     let applied = world.model.apply(type_url::CLUSTER, false, &[resource], &[], world.now);
     assert!(applied.rejected[0].message.starts_with("does not decode as envoy.config.cluster.v3.Cluster: "));

@@ -10,7 +10,7 @@ use forebay_knative::api::RevisionState;
 use forebay_knative::manifest;
 use forebay_knative::world::Config;
 use forebay_model::Resource;
-use forebay_proto::{Any, type_url};
+use forebay_proto::{Body, type_url};
 use forebay_route::{Picked, PlainRequest};
 use forebay_xds_control::translate::{Endpoint, Settings, cluster_name};
 use forebay_xds_control::{Control, Event};
@@ -47,9 +47,9 @@ spec: {ref: {kind: Service, name: my-service, apiVersion: serving.knative.dev/v1
 fn deliver(store: &Store, names: &[(&str, Vec<&str>)], world: &mut World) {
     for (url, names) in names {
         for name in names {
-            let body = Any {
+            let body = Body {
                 type_url: (*url).to_owned(),
-                value: store.encoded(url, name).unwrap_or_else(|| panic!("no {name}")),
+                value: store.encoded(url, name).unwrap_or_else(|| panic!("no {name}")).into(),
             };
             let resource = Resource { name, version: "1", body: &body };
             let applied = world.model.apply(url, false, &[resource], &[], world.now);

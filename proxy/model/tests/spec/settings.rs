@@ -206,7 +206,7 @@ fn paths() {
             condition.path_specifier = Some(specifier);
             condition.case_sensitive = Some(forebay_proto::google::protobuf::BoolValue { value: sensitive });
         });
-        route.matcher.path
+        route.matcher.path.clone()
     };
     assert_eq!(path(Prefix("/p".to_owned()), true).rule, PathRule::Prefix("/p".into()));
     assert_eq!(path(PathSeparatedPrefix("/p".to_owned()), true).rule, PathRule::Segments("/p".into()));
@@ -294,13 +294,13 @@ fn rewrites_upgrades_and_retries() {
             ..Default::default()
         });
     });
-    assert_eq!(forward.path_rewrite, Some(PathRewrite::Prefix("/new".into())));
-    assert_eq!(forward.host_rewrite, Some(HostRewrite::Literal("app.test".into())));
+    assert_eq!(forward.path_rewrite(), Some(&PathRewrite::Prefix("/new".into())));
+    assert_eq!(forward.host_rewrite(), Some(&HostRewrite::Literal("app.test".into())));
     assert_eq!(
         (forward.upgrade(b"websocket"), forward.upgrade(b"h2c"), forward.upgrade(b"other")),
         (Some(true), Some(false), None)
     );
-    let retry = forward.retry.unwrap();
+    let retry = forward.retry.as_ref().unwrap();
     assert!(retry.on.has(RetryOn::CONNECT_FAILURE) && retry.on.has(RetryOn::STATUS_CODES));
     assert_eq!(
         (retry.tries, &*retry.statuses, retry.per_try_timeout),
@@ -358,7 +358,7 @@ fn headers_added_and_removed() {
         ]
     );
     assert_eq!(route.headers.request_add[0].value, Value::Literal("100%".into()));
-    assert_eq!(route.headers.response_remove, ["server".into()]);
+    assert_eq!(*route.headers.response_remove, ["server".into()]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn read(
 
 fn policy(policy: route::RetryPolicy) -> Result<Retry, String> {
     let forward = read(|_| {}, |action| action.retry_policy = Some(policy))?;
-    Ok((*forward.retry.unwrap()).clone())
+    Ok((**forward.retry.as_ref().unwrap()).clone())
 }
 
 fn refused(change: impl FnOnce(&mut route::RetryPolicy)) -> String {
@@ -136,7 +136,7 @@ fn the_newer_clock_of_a_stream_replaces_the_older_of_a_response() {
         },
     )
     .unwrap();
-    let rare = forward.rare.unwrap();
+    let rare = forward.rare.as_ref().unwrap();
     assert_eq!((forward.timeout, rare.max_stream_duration), (None, Some(Duration::ZERO)));
     let stream = GrpcTimeout { sets: GrpcClock::Stream, max: 9 * SECOND, offset: Duration::ZERO };
     assert_eq!(rare.grpc_timeout, Some(stream));
@@ -157,7 +157,7 @@ fn a_route_has_from_its_host_what_it_does_not_say() {
         },
     )
     .unwrap();
-    let rare = forward.rare.unwrap();
+    let rare = forward.rare.as_ref().unwrap();
     assert!(rare.count_to_upstream && !rare.count_to_client && rare.high_priority);
     assert_eq!(rare.buffer_limit, Some(1 << 20), "never more than a connection may buffer");
     assert_eq!(rare.grpc_timeout.unwrap().sets, GrpcClock::Response);

@@ -134,7 +134,7 @@ fn a_host_of_nobodys_is_passed_over() {
 #[test]
 fn envoys_servers_name_a_host_with_or_without_its_routes() {
     let mut world = with_vhds();
-    let short = crate::build::any(&host("x", &["x.test"], "a"));
+    let short = crate::build::body(&host("x", &["x.test"], "a"));
     let resource = forebay_model::Resource { name: "services/x", version: "", body: &short };
     let applied = world.model.apply(VIRTUAL_HOST, false, &[resource], &[], world.now);
     assert!(world.obey(applied).rejected.is_empty());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use forebay_base::rng::Rng;
 use forebay_model::{Applied, Cluster, Listener, Model, Resource};
-use forebay_proto::Any;
+use forebay_proto::Body;
 use forebay_proto::envoy::config::cluster::v3::Cluster as PbCluster;
 use forebay_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use forebay_proto::envoy::config::listener::v3::Listener as PbListener;
@@ -14,7 +14,7 @@ use forebay_proto::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
 use forebay_route::{ClusterIx, Picked, PlainRequest, Table};
 use prost::{Message, Name};
 
-use crate::build::any;
+use crate::build::body;
 
 /// A resource by the name it calls itself.
 pub(crate) trait Named: Message + Name {
@@ -54,7 +54,7 @@ impl World {
 
     /// One resource comes in.
     pub(crate) fn put<M: Named>(&mut self, message: &M) -> Applied {
-        self.apply::<M>(false, &[(message.own_name(), any(message))], &[])
+        self.apply::<M>(false, &[(message.own_name(), body(message))], &[])
     }
 
     /// One that has to be accepted.
@@ -75,12 +75,12 @@ impl World {
 
     /// Only these are there: the state of the world.
     pub(crate) fn full<M: Named>(&mut self, messages: &[M]) -> Applied {
-        let all: Vec<_> = messages.iter().map(|message| (message.own_name(), any(message))).collect();
+        let all: Vec<_> = messages.iter().map(|message| (message.own_name(), body(message))).collect();
         self.apply::<M>(true, &all, &[])
     }
 
     pub(crate) fn all<M: Named>(&mut self, messages: &[M]) -> Applied {
-        let all: Vec<_> = messages.iter().map(|message| (message.own_name(), any(message))).collect();
+        let all: Vec<_> = messages.iter().map(|message| (message.own_name(), body(message))).collect();
         self.apply::<M>(false, &all, &[])
     }
 
@@ -88,7 +88,7 @@ impl World {
         self.apply::<M>(false, &[], &[name.to_owned()])
     }
 
-    fn apply<M: Named>(&mut self, full: bool, added: &[(&str, Any)], removed: &[String]) -> Applied {
+    fn apply<M: Named>(&mut self, full: bool, added: &[(&str, Body)], removed: &[String]) -> Applied {
         let added: Vec<_> = added.iter().map(|(name, body)| Resource { name, version: "1", body }).collect();
         let applied = self.model.apply(&M::type_url(), full, &added, removed, self.now);
         self.obey(applied)

@@ -20,5 +20,7 @@ fn names_are_lower_case() {
     let add = HeaderAdd::new("Knative-Serving-Tag", Value::Literal("a".into()), HeaderAddAction::Overwrite);
     assert_eq!(&*add.name, "knative-serving-tag");
     assert!(HeaderOps::default().is_empty());
-    assert!(!HeaderOps::from(HeaderLists { request_add: vec![add], ..HeaderLists::default() }).is_empty());
+    assert!(
+        !HeaderOps::from(HeaderLists { request_add: Box::new([add]), ..HeaderLists::default() }).is_empty()
+    );
 }

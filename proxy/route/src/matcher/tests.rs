@@ -50,9 +50,11 @@ fn connect_is_matched_by_method() {
 #[test]
 fn every_part_must_hold() {
     let mut matcher = prefix("/a");
-    matcher.headers.push(HeaderMatch::new("X-One", HeaderRule::Present(true)));
-    matcher.headers.push(HeaderMatch::new(":method", HeaderRule::Text(TextMatch::exact("GET"))));
-    matcher.query.push(QueryMatch { name: "q".into(), rule: QueryRule::Present(true) });
+    matcher.headers = Box::new([
+        HeaderMatch::new("X-One", HeaderRule::Present(true)),
+        HeaderMatch::new(":method", HeaderRule::Text(TextMatch::exact("GET"))),
+    ]);
+    matcher.query = Box::new([QueryMatch { name: "q".into(), rule: QueryRule::Present(true) }]);
     let good = || Req::get("h", "/a?q").with("x-one", "");
     assert!(matches(&matcher, &good()));
     assert!(!matches(&matcher, &Req { path: "/a".into(), ..good() }));

@@ -13,7 +13,7 @@ const KEEP: Redirect = Redirect {
 };
 
 fn location(redirect: Redirect, matcher: RouteMatch, req: &Req) -> String {
-    let route = Route { action: Action::Redirect(redirect.clone()), ..route("r", matcher) };
+    let route = Route { action: Action::Redirect(redirect.clone().into()), ..route("r", matcher) };
     String::from_utf8(redirect.location(&route, req)).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn paths_and_queries() {
 #[test]
 fn a_redirects_path_is_told_by_its_route_too() {
     let redirect = Redirect { path: RedirectPath::Rewrite(PathRewrite::Prefix("/new".into())), ..KEEP };
-    let route = Route { action: Action::Redirect(redirect), ..route("r", prefix("/old")) };
+    let route = Route { action: Action::Redirect(redirect.into()), ..route("r", prefix("/old")) };
     assert_eq!(route.rewritten_path(b"/old/x").as_deref(), Some(&b"/new/x"[..]));
 }
 

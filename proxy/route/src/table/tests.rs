@@ -3,7 +3,7 @@ use crate::headers::{HeaderAdd, HeaderAddAction, HeaderLists, Value};
 use crate::matcher::{PathRule, RouteMatch};
 use crate::testing::{Req, host, prefix, route};
 use crate::weighted::Weighted;
-use crate::{HeaderMatch, HeaderRule, Rare, RequireTls, TextMatch};
+use crate::{ForwardSettings, HeaderMatch, HeaderRule, Rare, RequireTls, TextMatch};
 
 fn build(hosts: &[Arc<VirtualHost>]) -> Table {
     let built = Table::build(Settings::default(), hosts.iter().cloned());
@@ -110,9 +110,8 @@ fn hosts_longer_than_names_can_be_are_still_found() {
 #[test]
 fn the_first_route_that_matches_is_taken() {
     let mut tagged = prefix("/");
-    tagged
-        .headers
-        .push(HeaderMatch::new("Knative-Serving-Tag", HeaderRule::Text(TextMatch::exact("canary"))));
+    tagged.headers =
+        Box::new([HeaderMatch::new("Knative-Serving-Tag", HeaderRule::Text(TextMatch::exact("canary")))]);
     let routes = vec![
         route("long", prefix("/a/b")),
         route("tag", tagged),
@@ -148,7 +147,7 @@ fn a_lookup_tells_split_and_action() {
     let direct = Direct { status: 404, body: (*b"gone").into() };
     let routes = [
         ("/f", Action::Forward(forward)),
-        ("/r", Action::Redirect(Redirect::to_https())),
+        ("/r", Action::Redirect(Redirect::to_https().into())),
         ("/d", Action::Direct(direct.clone())),
     ]
     .map(|(path, action)| Route { action, ..route("", prefix(path)) });
@@ -164,7 +163,8 @@ fn a_lookup_tells_split_and_action() {
 #[test]
 fn a_request_may_name_its_cluster_itself() {
     let rare = Rare { cluster_header: Some("x-cluster".into()), ..Rare::default() };
-    let forward = Forward { rare: Some(Arc::new(rare)), ..Forward::to(Weighted::nowhere()) };
+    let settings = ForwardSettings { rare: Some(Arc::new(rare)), ..ForwardSettings::default() };
+    let forward = Forward { clusters: Weighted::nowhere(), settings: settings.into() };
     let named = Route { action: Action::Forward(forward), ..route("", prefix("/")) };
     let table = build(&[Arc::new(VirtualHost::new("h", ["h"], vec![named], HeaderOps::default()))]);
     let req = Req::get("h", "/");
@@ -179,7 +179,8 @@ fn a_request_may_name_its_cluster_itself() {
 #[test]
 fn a_host_may_want_https_from_everybody_or_from_outsiders() {
     let host = |name: &str, require_tls| {
-        let ops = HeaderOps::from(HeaderLists { request_remove: vec!["x".into()], ..HeaderLists::default() });
+        let ops =
+            HeaderOps::from(HeaderLists { request_remove: Box::new(["x".into()]), ..HeaderLists::default() });
         let host = VirtualHost::new(name, [name], vec![route("r", prefix("/r"))], ops);
         Arc::new(VirtualHost { require_tls, ..host })
     };
@@ -203,7 +204,7 @@ fn header_levels_go_from_split_to_table_or_back() {
     let ops = |name: &str| {
         let value = Value::Literal(name.into());
         HeaderOps::from(HeaderLists {
-            request_add: vec![HeaderAdd::new(name, value, HeaderAddAction::Overwrite)],
+            request_add: [HeaderAdd::new(name, value, HeaderAddAction::Overwrite)].into(),
             ..HeaderLists::default()
         })
     };
@@ -211,7 +212,7 @@ fn header_levels_go_from_split_to_table_or_back() {
     let action = Action::Forward(Forward::to(Weighted::new(vec![split]).unwrap()));
     let routes = vec![
         Route { headers: ops("route"), action, ..route("f", prefix("/f")) },
-        Route { action: Action::Redirect(Redirect::to_https()), ..route("r", prefix("/r")) },
+        Route { action: Action::Redirect(Redirect::to_https().into()), ..route("r", prefix("/r")) },
     ];
     let host = Arc::new(VirtualHost::new("h", ["h"], routes, ops("host")));
     let table = build(&[host]).with_settings(Settings { headers: ops("table"), ..Settings::default() });
@@ -327,12 +328,11 @@ fn names_need_not_be_unique() {
 #[test]
 fn explains_in_words() {
     let mut tagged = prefix("/");
-    tagged
-        .headers
-        .push(HeaderMatch::new("knative-serving-tag", HeaderRule::Text(TextMatch::exact("canary"))));
+    tagged.headers =
+        Box::new([HeaderMatch::new("knative-serving-tag", HeaderRule::Text(TextMatch::exact("canary")))]);
     let splits = vec![Split::new(ClusterIx(0), "ns/one", 90), Split::new(ClusterIx(1), "ns/two", 10)];
     let action = Action::Forward(Forward::to(Weighted::new(splits).unwrap()));
-    let redirect = Action::Redirect(Redirect::to_https());
+    let redirect = Action::Redirect(Redirect::to_https().into());
     let routes = vec![
         route("api", prefix("/api")),
         route("tag", tagged),

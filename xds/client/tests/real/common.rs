@@ -112,7 +112,7 @@ impl Subscriber for Book {
                 if type_url == CLUSTER {
                     endpoints.add.push(resource.name.clone());
                 }
-                heard.have.insert(key(&resource.name), (resource.version, resource.body.value));
+                heard.have.insert(key(&resource.name), (resource.version, resource.body.value.to_vec()));
             }
             for name in change.removed {
                 heard.have.remove(&key(&name));

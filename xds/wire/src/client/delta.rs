@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use forebay_proto::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use forebay_base::turn;
+use forebay_proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 
-use super::{Draft, Item, Parsed, Rejection, Variant};
+use super::{DeltaResponse, Draft, Item, Parsed, Rejection, Variant};
 use crate::NOT_FOUND;
 
 /// Incremental xDS.
@@ -13,10 +14,10 @@ pub enum Delta {}
 
 impl Variant for Delta {
     type Request = DeltaDiscoveryRequest;
-    type Response = DeltaDiscoveryResponse;
+    type Response = DeltaResponse;
     const DELTA: bool = true;
 
-    fn parse(response: DeltaDiscoveryResponse) -> Parsed {
+    fn parse(response: DeltaResponse) -> Parsed {
         let mut parsed = Parsed {
             type_url: response.type_url,
             nonce: response.nonce,
@@ -25,6 +26,7 @@ impl Variant for Delta {
             ..Parsed::default()
         };
         for resource in response.resources {
+            turn::share();
             let name = match resource.resource_name {
                 Some(name) if resource.name.is_empty() => name.name,
                 _ => resource.name,

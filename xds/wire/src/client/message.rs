@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_proto::Any;
+use forebay_proto::Body;
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::google::rpc::Status;
 
@@ -17,7 +17,7 @@ pub struct Resource {
     /// Its version: its own in delta, the response's in state of the world.
     pub version: String,
     /// The body, as it came.
-    pub body: Any,
+    pub body: Body,
 }
 
 /// Why one resource was refused.
@@ -108,7 +108,7 @@ pub(crate) struct Item {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) ttl: Option<Duration>,
-    pub(crate) body: Option<Any>,
+    pub(crate) body: Option<Body>,
 }
 
 /// A request without the differences of the variants.

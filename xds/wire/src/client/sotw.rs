@@ -1,11 +1,12 @@
 //! The messages of state-of-the-world xDS. Knows nothing of the state of a stream.
 
-use forebay_proto::Any;
-use forebay_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse, Resource};
+use forebay_base::turn;
+use forebay_proto::Body;
+use forebay_proto::envoy::service::discovery::v3::{DiscoveryRequest, Resource};
 use prost::{Message, Name};
 
 use super::delta::to_std;
-use super::{Draft, Item, Parsed, Rejection, Variant};
+use super::{Draft, Item, Parsed, Rejection, Variant, WorldResponse, Wrapped};
 
 /// State-of-the-world xDS.
 #[derive(Debug)]
@@ -13,10 +14,10 @@ pub enum StateOfTheWorld {}
 
 impl Variant for StateOfTheWorld {
     type Request = DiscoveryRequest;
-    type Response = DiscoveryResponse;
+    type Response = WorldResponse;
     const DELTA: bool = false;
 
-    fn parse(response: DiscoveryResponse) -> Parsed {
+    fn parse(response: WorldResponse) -> Parsed {
         let mut parsed = Parsed {
             type_url: response.type_url,
             nonce: response.nonce,
@@ -24,6 +25,7 @@ impl Variant for StateOfTheWorld {
             ..Parsed::default()
         };
         for any in response.resources {
+            turn::share();
             match item(any, &parsed.version) {
                 Ok(item) => parsed.items.push(item),
                 Err(message) => parsed.faults.push(Rejection { name: String::new(), message }),
@@ -54,10 +56,10 @@ struct Named {
 }
 
 /// A resource, out of its wrapper if it has one (a server wraps to give a time to live).
-fn item(any: Any, version: &str) -> Result<Item, String> {
+fn item(any: Body, version: &str) -> Result<Item, String> {
     if any.type_url == Resource::type_url() {
-        let wrapper = Resource::decode(any.value.as_slice())
-            .map_err(|e| format!("a resource wrapper does not decode: {e}"))?;
+        let wrapper =
+            Wrapped::decode(any.value).map_err(|e| format!("a resource wrapper does not decode: {e}"))?;
         let ttl = wrapper.ttl.and_then(to_std);
         let name = match &wrapper.resource {
             Some(body) if wrapper.name.is_empty() => name_of(body)?,
@@ -68,8 +70,8 @@ fn item(any: Any, version: &str) -> Result<Item, String> {
     Ok(Item { name: name_of(&any)?, version: version.to_owned(), ttl: None, body: Some(any) })
 }
 
-fn name_of(any: &Any) -> Result<String, String> {
-    match Named::decode(any.value.as_slice()) {
+fn name_of(any: &Body) -> Result<String, String> {
+    match Named::decode(&*any.value) {
         Ok(Named { name }) if name.is_empty() => Err(format!("a {} without a name", any.type_url)),
         Ok(Named { name }) => Ok(name),
         Err(e) => Err(format!("a {} does not decode: {e}", any.type_url)),

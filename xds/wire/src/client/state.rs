@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use forebay_base::tree::Tree;
+use forebay_base::turn;
 use forebay_base::version::Version;
 use forebay_proto::envoy::config::core::v3::Node;
 use forebay_proto::google::rpc::Status;
@@ -141,6 +142,7 @@ impl TypeState {
         let mut heartbeats = false;
         let mut seen = BTreeSet::new();
         for Item { name, version, ttl, body } in items {
+            turn::share();
             if !seen.insert(name.clone()) {
                 // Envoy applies the first and refuses the response for the second; so do we.
                 faults.push(Rejection { name, message: "appears twice in one response".into() });

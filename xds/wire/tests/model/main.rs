@@ -9,6 +9,7 @@ use forebay_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, VIRTUAL_HOST};
 use forebay_xds_wire::{client, server};
 use peers::{Peek, Peers};
 use proptest::prelude::*;
+use prost::Message;
 
 /// One step of a random history.
 #[derive(Debug, Clone)]
@@ -56,8 +57,8 @@ fn name(t: usize, n: u8) -> String {
 
 fn play<C, S>(steps: &[Step], refuses: bool) -> Peers<C, S>
 where
-    C: client::Variant<Request: Peek + Clone, Response: Peek + Clone>,
-    S: server::Variant<Request = C::Request, Response = C::Response>,
+    C: client::Variant<Request: Peek + Clone, Response: Message + Default>,
+    S: server::Variant<Request = C::Request, Response: Message + Peek + Clone>,
 {
     let mut peers = Peers::<C, S>::new(refuses);
     for step in steps {

@@ -38,12 +38,12 @@ peek!(DiscoveryRequest, response_nonce, |_| 0);
 peek!(DeltaDiscoveryResponse, nonce, |r| r.resources.len());
 peek!(DiscoveryResponse, nonce, |r| r.resources.len());
 
-pub(crate) struct Peers<C: client::Variant, S> {
+pub(crate) struct Peers<C: client::Variant, S: server::Variant> {
     pub(crate) catalog: Model,
     client: Client<C>,
     server: server::Stream<S>,
     up: VecDeque<C::Request>,
-    down: VecDeque<C::Response>,
+    down: VecDeque<S::Response>,
     now: Instant,
     /// What the subscriber runs on.
     view: BTreeMap<(String, String), u8>,
@@ -57,8 +57,8 @@ pub(crate) struct Peers<C: client::Variant, S> {
 
 impl<C, S> Peers<C, S>
 where
-    C: client::Variant<Request: Peek + Clone, Response: Peek + Clone>,
-    S: server::Variant<Request = C::Request, Response = C::Response>,
+    C: client::Variant<Request: Peek + Clone, Response: Message + Default>,
+    S: server::Variant<Request = C::Request, Response: Message + Peek + Clone>,
 {
     pub(crate) fn new(refuses: bool) -> Self {
         let now = Instant::now();
@@ -152,8 +152,9 @@ where
     }
 
     fn client_receives(&mut self) -> bool {
-        let Some(response) = self.down.pop_front() else { return false };
-        assert!(self.delivered.insert(response.nonce()), "a nonce was used twice");
+        let Some(sent) = self.down.pop_front() else { return false };
+        assert!(self.delivered.insert(sent.nonce()), "a nonce was used twice");
+        let response = C::Response::decode(sent.encode_to_vec().as_slice()).unwrap();
         let received = self.client.receive(response, self.now);
         let url = received.type_url.clone();
         let mut rejected = Vec::new();
@@ -163,7 +164,7 @@ where
             self.view.retain(|(t, name), _| *t != url || listed.contains(name));
         }
         for resource in &received.added {
-            let body = Body::decode(resource.body.value.as_slice()).unwrap();
+            let body = Body::decode(&*resource.body.value).unwrap();
             assert_eq!(body.name, resource.name);
             let number = u8::try_from(body.number).unwrap();
             if self.refused(number) {

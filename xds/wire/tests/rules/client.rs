@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
-use forebay_proto::Any;
-use forebay_proto::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryResponse, Resource,
-};
+use forebay_proto::Body;
+use forebay_proto::envoy::service::discovery::v3::{DeltaDiscoveryRequest, Resource};
 use forebay_proto::google::protobuf;
 use forebay_proto::type_url::{CLUSTER, ENDPOINTS, ROUTE};
-use forebay_xds_wire::client::{Client, DOES_NOT_EXIST, Delta, Expired, Rejection, StateOfTheWorld};
+use forebay_xds_wire::client::{
+    Client, DOES_NOT_EXIST, Delta, DeltaResponse, Expired, Rejection, StateOfTheWorld, WorldResponse, Wrapped,
+};
 use prost::Name;
 
-use crate::catalog::Body;
+use crate::catalog;
 
 fn delta() -> (Client<Delta>, Instant) {
     let now = Instant::now();
@@ -19,13 +19,13 @@ fn delta() -> (Client<Delta>, Instant) {
     (client, now)
 }
 
-fn any(url: &str, name: &str) -> Any {
-    let body = Body { name: name.into(), number: 1 };
-    Any { type_url: url.into(), value: prost::Message::encode_to_vec(&body) }
+fn any(url: &str, name: &str) -> Body {
+    let body = catalog::Body { name: name.into(), number: 1 };
+    Body { type_url: url.into(), value: prost::Message::encode_to_vec(&body).into() }
 }
 
-fn resource(name: &str, version: &str) -> Resource {
-    Resource {
+fn resource(name: &str, version: &str) -> Wrapped {
+    Wrapped {
         name: name.into(),
         version: version.into(),
         resource: Some(any(CLUSTER, name)),
@@ -33,11 +33,11 @@ fn resource(name: &str, version: &str) -> Resource {
     }
 }
 
-fn clusters(nonce: &str, resources: Vec<Resource>) -> DeltaDiscoveryResponse {
-    DeltaDiscoveryResponse { type_url: CLUSTER.into(), nonce: nonce.into(), resources, ..Default::default() }
+fn clusters(nonce: &str, resources: Vec<Wrapped>) -> DeltaResponse {
+    DeltaResponse { type_url: CLUSTER.into(), nonce: nonce.into(), resources, ..Default::default() }
 }
 
-fn take(client: &mut Client<Delta>, response: DeltaDiscoveryResponse, now: Instant) -> Option<String> {
+fn take(client: &mut Client<Delta>, response: DeltaResponse, now: Instant) -> Option<String> {
     let received = client.receive(response, now);
     client.answer(received.unanswered, &[])
 }
@@ -148,8 +148,7 @@ fn an_answer_to_a_stream_that_is_gone_is_not_sent() {
 fn what_was_not_asked_for_is_neither_applied_nor_answered() {
     let (mut client, now) = delta();
     next(&mut client, now);
-    let response =
-        DeltaDiscoveryResponse { type_url: "a/unheard.of".into(), nonce: "1".into(), ..Default::default() };
+    let response = DeltaResponse { type_url: "a/unheard.of".into(), nonce: "1".into(), ..Default::default() };
     let received = client.receive(response, now);
     assert!(client.answer(received.unanswered, &[]).unwrap().contains("not asked for"));
     // For the server an answer would be the type's first request, and without names it would ask for everything.
@@ -181,9 +180,9 @@ fn a_heartbeat_renews_and_silence_removes() {
     let (mut client, now) = delta();
     next(&mut client, now);
     let ttl = Some(protobuf::Duration { seconds: 5, nanos: 0 });
-    let living = Resource { ttl, ..resource("a", "v1") };
+    let living = Wrapped { ttl, ..resource("a", "v1") };
     take(&mut client, clusters("1", vec![living.clone()]), now);
-    let heartbeat = Resource { resource: None, ..living };
+    let heartbeat = Wrapped { resource: None, ..living };
     let later = now + Duration::from_secs(4);
     let received = client.receive(clusters("2", vec![heartbeat]), later);
     assert!(received.added.is_empty() && received.removed.is_empty());
@@ -202,14 +201,8 @@ fn sotw() -> (Client<StateOfTheWorld>, Instant) {
     (client, now)
 }
 
-fn world(url: &str, nonce: &str, version: &str, resources: Vec<Any>) -> DiscoveryResponse {
-    DiscoveryResponse {
-        type_url: url.into(),
-        nonce: nonce.into(),
-        version_info: version.into(),
-        resources,
-        ..Default::default()
-    }
+fn world(url: &str, nonce: &str, version: &str, resources: Vec<Body>) -> WorldResponse {
+    WorldResponse { type_url: url.into(), nonce: nonce.into(), version_info: version.into(), resources }
 }
 
 #[test]
@@ -258,16 +251,16 @@ fn a_name_that_does_not_come_within_fifteen_seconds_is_missing() {
 fn wrapped_resources_and_heartbeats_of_state_of_the_world_are_understood() {
     let (mut client, now) = sotw();
     client.next_request(now).unwrap();
-    let wrap = |resource: Resource| Any {
+    let wrap = |resource: Wrapped| Body {
         type_url: Resource::type_url(),
-        value: prost::Message::encode_to_vec(&resource),
+        value: prost::Message::encode_to_vec(&resource).into(),
     };
     let ttl = Some(protobuf::Duration { seconds: 5, nanos: 0 });
-    let full = wrap(Resource { ttl, ..resource("a", "") });
+    let full = wrap(Wrapped { ttl, ..resource("a", "") });
     let received = client.receive(world(CLUSTER, "1", "v1", vec![full]), now);
     assert_eq!(received.added.first().map(|r| r.body.type_url.as_str()), Some(CLUSTER));
     client.answer(received.unanswered, &[]);
-    let heartbeat = wrap(Resource { ttl, resource: None, ..resource("a", "") });
+    let heartbeat = wrap(Wrapped { ttl, resource: None, ..resource("a", "") });
     let received = client.receive(world(CLUSTER, "2", "v1", vec![heartbeat]), now);
     assert!(!received.full && received.added.is_empty(), "a heartbeat is no list");
     client.answer(received.unanswered, &[]);

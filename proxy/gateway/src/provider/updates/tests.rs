@@ -1,5 +1,5 @@
 use forebay_model::Rejected;
-use forebay_proto::Any;
+use forebay_proto::Body;
 use forebay_xds_client::Resource;
 
 use super::*;
@@ -8,7 +8,7 @@ fn change(names: &[&str], version: &str) -> Change {
     let resource = |name: &&str| Resource {
         name: (*name).to_owned(),
         version: version.to_owned(),
-        body: Any::default(),
+        body: Body::default(),
     };
     Change {
         full: false,
