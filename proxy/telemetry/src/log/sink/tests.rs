@@ -61,7 +61,7 @@ fn a_line_waits_in_the_buffer_until_flushed_and_says_so() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "line 1\nline 2\n");
     // A full buffer goes by itself, and a dropped writer leaves nothing behind.
     let full = (0..).find(|_| writer.log(&Numbered(3)) == Pending::None).unwrap();
-    assert_eq!(full, 16 * 1024 / "line 3\n".len());
+    assert_eq!(full, FULL / "line 3\n".len());
     writer.log(&Numbered(4));
     drop(writer);
     assert!(file.flush(PATIENCE));
