@@ -10,6 +10,7 @@ mod support;
 mod plane;
 mod world;
 
+mod addresses;
 mod bad_control_planes;
 mod bad_starts;
 mod command_line;

@@ -1,13 +1,14 @@
 //! All workers of a process: started together, fed together. Owns threads and mailboxes; knows nothing of xDS.
 
-use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+mod sockets;
+
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use forebay_model::{Address, Update};
+use forebay_model::Update;
 use forebay_net::{BindError, Drain, Limit};
 use forebay_telemetry::Registry;
 use forebay_telemetry::log::Files;
@@ -15,6 +16,8 @@ use forebay_telemetry::trace::Speaker;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub use self::sockets::Bound;
+use self::sockets::{Changed, Sockets};
 use crate::report::Report;
 use crate::spans::{SpanCounts, Spans};
 use crate::worker::{Parts, Worker};
@@ -55,44 +58,6 @@ pub struct Options {
 #[error("cannot start a worker thread: {0}")]
 pub struct StartError(#[from] std::io::Error);
 
-/// A listener's sockets as the kernel has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
-    /// The listener's name.
-    pub listener: Arc<str>,
-    /// Where it listens; never port 0.
-    pub addresses: Vec<SocketAddr>,
-}
-
-/// What is bound, by listener, and what is so no more.
-#[derive(Default)]
-struct Sockets {
-    all: HashMap<Arc<str>, Own>,
-    closed: Closed,
-}
-
-/// A listener's addresses as configured and, with the ports the kernel picked, as bound.
-struct Own {
-    asked: Vec<Address>,
-    actual: Vec<SocketAddr>,
-    inbound: bool,
-}
-
-/// Which listeners accept no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-enum Closed {
-    #[default]
-    None,
-    Inbound,
-    All,
-}
-
-impl Closed {
-    fn covers(self, inbound: bool) -> bool {
-        self == Closed::All || (self == Closed::Inbound && inbound)
-    }
-}
-
 /// The workers.
 pub struct Fleet {
     mail: Vec<mpsc::UnboundedSender<Message>>,
@@ -105,7 +70,7 @@ pub struct Fleet {
     failing: Arc<AtomicBool>,
     registry: Registry,
     /// Locked by the publisher and by whoever asks; never by a worker.
-    bound: Mutex<Sockets>,
+    sockets: Mutex<Sockets>,
     /// Names of clusters by index, for those who count by name. Locked by the publisher alone.
     clusters: Mutex<Vec<Option<Arc<str>>>>,
 }
@@ -123,7 +88,7 @@ impl Fleet {
             spans: Arc::default(),
             failing: Arc::default(),
             registry: options.registry.clone(),
-            bound: Mutex::default(),
+            sockets: Mutex::default(),
             clusters: Mutex::default(),
         };
         let next_connection = Arc::new(AtomicU64::new(1));
@@ -169,45 +134,49 @@ impl Fleet {
     }
 
     /// Makes `update` what every request from now on is routed by. Listeners whose addresses cannot be bound are left out
-    /// and named; the rest of the update holds.
+    /// and named; the rest of the update holds. They may be [tried again](Fleet::try_again).
     pub fn publish(&self, update: Update) -> Vec<(Arc<str>, BindError)> {
-        let (mut failed, mut gone) = (Vec::new(), Vec::new());
-        let mut sockets: Vec<Vec<(Arc<str>, TcpListener)>> = self.mail.iter().map(|_| Vec::new()).collect();
-        {
-            let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-            for (name, listener) in &update.listeners {
-                let Some(listener) = listener else {
-                    gone.extend(bound.all.remove(name).map(|own| own.actual).unwrap_or_default());
-                    continue;
-                };
-                if bound.all.get(name).is_some_and(|own| own.asked == listener.addresses) {
-                    continue;
-                }
-                if bound.closed.covers(listener.inbound) {
-                    tracing::info!(listener = %name, "it is not listened on: listeners have been stopped");
-                    continue;
-                }
-                match self.bind(name, &listener.addresses, &mut sockets) {
-                    Ok(actual) => {
-                        let (asked, inbound) = (listener.addresses.clone(), listener.inbound);
-                        bound.all.insert(name.clone(), Own { asked, actual, inbound });
-                    }
-                    Err(error) => failed.push((name.clone(), error)),
-                }
-            }
+        let Changed { opened, failed, gone } = self.sockets().change(&update.listeners, self.mail.len());
+        let update = self.tell(update, opened);
+        update.open_gates();
+        gone.iter().for_each(|address| self.registry.remove_listener(&address.to_string()));
+        self.forget_clusters(&update);
+        failed
+    }
+
+    /// Whether there are listeners that could not be opened.
+    pub fn has_unopened(&self) -> bool {
+        self.sockets().has_unopened()
+    }
+
+    /// Tries to open the listeners that could not be opened: who had their addresses may be gone. Which are open now.
+    pub fn try_again(&self) -> Vec<Arc<str>> {
+        let (listeners, opened) = self.sockets().try_again(self.mail.len());
+        if listeners.is_empty() {
+            return Vec::new();
         }
+        let names = listeners.iter().map(|(name, _)| name.clone()).collect();
+        let mut update = Update::default();
+        update.listeners = listeners;
+        self.tell(update, opened);
+        names
+    }
+
+    /// Puts an update into every mailbox.
+    fn tell(&self, update: Update, opened: Vec<Vec<(Arc<str>, TcpListener)>>) -> Arc<Update> {
         let update = Arc::new(update);
         let epoch = self.epoch.load(Ordering::Relaxed) + 1;
-        for (mail, sockets) in self.mail.iter().zip(sockets) {
+        for (mail, sockets) in self.mail.iter().zip(opened) {
             // A worker that has died is noticed by its thread's end, not here.
             let _ = mail.send(Message::Update { epoch, update: update.clone(), sockets });
         }
         // After every mailbox has it: whoever sees the number finds the message.
         self.epoch.store(epoch, Ordering::Release);
-        update.open_gates();
-        gone.iter().for_each(|address| self.registry.remove_listener(&address.to_string()));
-        self.forget_clusters(&update);
-        failed
+        update
+    }
+
+    fn sockets(&self) -> MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Statistics of clusters that went go with them.
@@ -230,32 +199,9 @@ impl Fleet {
         }
     }
 
-    fn bind(
-        &self,
-        name: &Arc<str>,
-        addresses: &[Address],
-        sockets: &mut [Vec<(Arc<str>, TcpListener)>],
-    ) -> Result<Vec<SocketAddr>, BindError> {
-        let mut all = Vec::new();
-        for address in addresses {
-            let options = forebay_net::Options { dual_stack: address.dual_stack, ..Default::default() };
-            all.push(forebay_net::Bound::bind(address.socket, self.mail.len(), options)?);
-        }
-        let actual = all.iter().map(|b| b.address).collect();
-        for bound in all {
-            for (mine, socket) in sockets.iter_mut().zip(bound.sockets) {
-                mine.push((name.clone(), socket));
-            }
-        }
-        Ok(actual)
-    }
-
     /// What is bound now.
     pub fn bound(&self) -> Vec<Bound> {
-        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let own =
-            |(name, own): (&Arc<str>, &Own)| Bound { listener: name.clone(), addresses: own.actual.clone() };
-        bound.all.iter().map(own).collect()
+        self.sockets().bound()
     }
 
     /// Health checks that the listeners' own filters answer fail from now on, or pass again.
@@ -275,15 +221,14 @@ impl Fleet {
 
     /// Stops accepting: on all listeners, or on inbound ones alone. Those that come later do not begin to.
     pub fn close_listeners(&self, inbound_only: bool) {
-        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        bound.closed = bound.closed.max(if inbound_only { Closed::Inbound } else { Closed::All });
+        let mut sockets = self.sockets();
+        sockets.close(inbound_only);
         self.mail.iter().for_each(|mail| drop(mail.send(Message::CloseListeners { inbound_only })));
     }
 
     /// How many listeners have stopped accepting.
     pub fn closed_listeners(&self) -> usize {
-        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        bound.all.values().filter(|own| bound.closed.covers(own.inbound)).count()
+        self.sockets().closed()
     }
 
     /// Makes workers hand over what they have written to access logs.

@@ -210,6 +210,7 @@ impl Gateway {
                 let local = tokio::task::LocalSet::new();
                 local.spawn_local(reporter::run(heard, all.config.name.clone()));
                 local.spawn_local(files::run(all.clone(), wanted_files));
+                local.spawn_local(subscriber::open_late(all.clone()));
                 let log = provider::access_log(&all);
                 for socket in admin.into_iter().flat_map(|admin| admin.sockets) {
                     local.spawn_local(provider::serve(all.clone(), socket, log.clone()));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_base::turn;
 use forebay_model::{Applied, FileResource, Resource};
 use forebay_net::Phase;
 use forebay_proto::type_url;
@@ -31,6 +32,8 @@ pub(crate) struct Aside {
     interests: Mutex<Vec<Interest>>,
     /// Raised when something did.
     woken: Arc<Notify>,
+    /// Raised when a listener could not be opened.
+    unopened: Notify,
     /// The first clusters are here.
     clusters_came: AtomicBool,
     /// The first listeners are here.
@@ -68,6 +71,9 @@ impl Aside {
 /// How long listeners wait for the first clusters, and the start for the first listeners. 15 s: Envoy's
 /// `initial_fetch_timeout`.
 const FIRST: Duration = Duration::from_secs(15);
+
+/// How often a listener is tried that could not be opened.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 impl Subscribed {
     /// `own`: what the gateway's own configuration came to.
@@ -133,7 +139,7 @@ fn count(shared: &Shared, change: &Change) {
 /// Puts a change to use, wherever it comes from.
 pub(crate) fn obey(shared: &Arc<Shared>, type_url: &str, change: &Change) -> Outcome {
     count(shared, change);
-    let applied = {
+    let applied = turn::long(|| {
         let added: Vec<Resource<'_>> = change
             .added
             .iter()
@@ -145,42 +151,65 @@ pub(crate) fn obey(shared: &Arc<Shared>, type_url: &str, change: &Change) -> Out
             model.refused(type_url, name, message, now);
         }
         applied
-    };
+    });
     shared.updates.heard(type_url, change, &applied);
-    let outcome = publish(shared, applied);
+    let (mut outcome, unopened) = put_in_force(shared, applied);
+    if type_url == type_url::LISTENER {
+        outcome.rejected.extend(unopened);
+    }
     shared.aside.came(type_url);
     outcome
 }
 
-/// Publishes what the model made of a change; listeners that cannot be bound join the refused.
+/// Publishes what the model made of a change.
 pub(crate) fn publish(shared: &Arc<Shared>, applied: Applied) -> Outcome {
-    {
-        let mut rejected: Vec<Rejection> = applied
-            .rejected
-            .into_iter()
-            .map(|r| {
-                if !r.again {
-                    warn!(resource = %r.name, reason = %r.message, "a resource was refused; what it was before stays");
-                }
-                Rejection { name: r.name, message: r.message }
-            })
-            .collect();
-        if !applied.update.is_empty() {
-            shared.updates.published(&applied.update);
-            let listeners = !applied.update.listeners.is_empty();
-            for (name, error) in shared.fleet.publish(applied.update) {
-                warn!(listener = %name, %error, "a listener cannot be opened");
-                shared.updates.failed_to_bind();
-                rejected.push(Rejection { name: name.to_string(), message: error.to_string() });
-            }
-            if listeners {
+    put_in_force(shared, applied).0
+}
+
+/// The same, and listeners that cannot be opened: refused where they are what came.
+fn put_in_force(shared: &Arc<Shared>, applied: Applied) -> (Outcome, Vec<Rejection>) {
+    let mut rejected = Vec::with_capacity(applied.rejected.len());
+    for refused in applied.rejected {
+        if !refused.again {
+            warn!(resource = %refused.name, reason = %refused.message, "a resource was refused; what it was before stays");
+        }
+        rejected.push(Rejection { name: refused.name, message: refused.message });
+    }
+    let mut unopened = Vec::new();
+    if !applied.update.is_empty() {
+        shared.updates.published(&applied.update);
+        let listeners = !applied.update.listeners.is_empty();
+        for (name, error) in shared.fleet.publish(applied.update) {
+            warn!(listener = %name, %error, "a listener cannot be opened; it is tried again every second");
+            shared.updates.failed_to_bind();
+            let message = error.to_string();
+            shared.model().refused(type_url::LISTENER, &name, &message, Instant::now());
+            unopened.push(Rejection { name: name.to_string(), message });
+            shared.aside.unopened.notify_one();
+        }
+        if listeners {
+            shared.listeners.send_modify(|n| *n += 1);
+        }
+    }
+    for (cluster, dns) in applied.resolve {
+        crate::dns::follow(shared, cluster, dns);
+    }
+    (Outcome { rejected, interests: of_stream(shared, interests(applied.interests)) }, unopened)
+}
+
+/// Opens listeners that could not be opened, once whoever had their addresses is gone: a server that sends the same again changes
+/// nothing.
+pub(crate) async fn open_late(shared: Arc<Shared>) {
+    loop {
+        shared.aside.unopened.notified().await;
+        while shared.fleet.has_unopened() {
+            tokio::time::sleep(TRY_AGAIN).await;
+            for name in shared.fleet.try_again() {
+                info!(listener = %name, "a listener is open that could not be opened before");
+                shared.model().opened(&name);
                 shared.listeners.send_modify(|n| *n += 1);
             }
         }
-        for (cluster, dns) in applied.resolve {
-            crate::dns::follow(shared, cluster, dns);
-        }
-        Outcome { rejected, interests: of_stream(shared, interests(applied.interests)) }
     }
 }
 

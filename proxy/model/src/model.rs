@@ -223,6 +223,11 @@ impl Model {
         self.failures.insert((kind, name.into()), failure);
     }
 
+    /// A listener is open that was [refused](Model::refused) because it could not be opened.
+    pub fn opened(&mut self, listener: &str) {
+        self.failures.remove(&(Kind::Listener, listener.into()));
+    }
+
     /// Drops what nobody names any more, and says what the stream should bring.
     fn finish(&mut self, mut fx: Effects) -> Applied {
         // Routes first: those that go may be the last to want their virtual hosts.

@@ -24,7 +24,7 @@ pub fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
-fn address(at: SocketAddr) -> Option<core::Address> {
+pub fn address(at: SocketAddr) -> Option<core::Address> {
     Some(core::Address {
         address: Some(core::address::Address::SocketAddress(core::SocketAddress {
             address: at.ip().to_string(),
