@@ -21,8 +21,9 @@ use crate::source::is_file;
 /// in Envoy. Then they are used without: one cluster that never comes does not keep all other routes back.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Bytes from which on a route configuration is kept where it came instead of as a copy: what else its response has is little beside it.
-const LARGE: usize = 256 * 1024;
+/// Bytes from which on a route configuration is kept where it came instead of as a copy. With it is kept the buffer that it came in,
+/// which is as large as the largest response of its stream: a small one is not worth that.
+const LARGE: usize = 2 * 1024 * 1024;
 
 /// All route configurations that are wanted and have come, by name.
 #[derive(Default)]
@@ -99,7 +100,6 @@ impl Model {
         if latest.is_some_and(|held| held.same(body.version, body.bytes, &self.examples.others)) {
             return Ok(());
         }
-        // A small one may be a part of a large response, which is not kept for it.
         let large = body.bytes.len() >= LARGE;
         let bytes = if large { body.bytes.clone() } else { Bytes::copy_from_slice(body.bytes) };
         let held = Held::whole(body.version, bytes.clone(), fx.now);
@@ -137,11 +137,15 @@ impl Model {
             (Some(active), false) => absent.difference(&active.without).cloned().collect(),
             (None, false) => absent.clone(),
         };
+        let mut until = next.held.since + self.listeners.patience(name).unwrap_or(PATIENCE);
         if let Some(replaced) = config.pending.take() {
+            // What the one before waited for is not waited for anew: updates that come faster than that would never hold.
+            if !next.missing.is_disjoint(&replaced.missing) {
+                until = until.min(replaced.until);
+            }
             replaced.hosts.iter().for_each(|host| release(&mut self.names, &host.host));
         }
         if !next.missing.is_empty() {
-            let until = next.held.since + self.listeners.patience(name).unwrap_or(PATIENCE);
             next.until = until;
             config.pending = Some(Box::new(next));
             self.deadlines.add(until, Kind::Route, &name.into());

@@ -133,6 +133,21 @@ fn a_cluster_that_never_comes_holds_up_one_change_and_only_for_a_while() {
 }
 
 #[test]
+fn updates_that_keep_coming_do_not_wait_anew_for_a_cluster_that_never_comes() {
+    let mut world = world();
+    let with = |good: &str| RouteConfiguration {
+        validate_clusters: yes(),
+        ..routes("all", vec![host("x", &["x.test"], "never"), host("y", &[&format!("{good}.test")], "a")])
+    };
+    assert!(world.accept(&with("first")).update.is_empty());
+    assert!(world.later(std::time::Duration::from_secs(10)).update.is_empty());
+    assert!(world.accept(&with("second")).update.is_empty());
+    assert!(world.later(std::time::Duration::from_secs(4)).update.is_empty());
+    assert_eq!(world.later(std::time::Duration::from_secs(1)).update.tables.len(), 1);
+    assert_eq!(world.ask("all", "second.test"), "a");
+}
+
+#[test]
 fn an_index_is_not_used_for_another_cluster_while_requests_may_know_it() {
     let mut world = world();
     world.accept(&routes("all", vec![host("x", &["x.test"], "b")]));
