@@ -9,9 +9,11 @@ mod operators;
 mod record;
 mod render;
 mod strftime;
+mod unwritten;
 mod values;
 
 pub use flags::{Flag, Flags};
 pub use format::{DEFAULT, Format, Invalid};
 pub use record::{Address, Bytes, Peer, Point, Record, Text};
 pub use render::Formatter;
+pub use unwritten::unwritten;

@@ -3,6 +3,7 @@
 use super::format::{GrpcStatus, Headers, Op, Original, Show, Token, Unit};
 use super::record::{Address, Bytes, Peer, Point, Text};
 use super::strftime::Strftime;
+use super::unwritten::is_unwritten;
 
 /// One operator. The names are those of Envoy 1.40's substitution formatter for HTTP.
 pub(super) fn operator(token: &Token<'_>) -> Result<Op, String> {
@@ -10,11 +11,8 @@ pub(super) fn operator(token: &Token<'_>) -> Result<Op, String> {
         "REQ" | "REQUEST_HEADER" | "STREAM_INFO_REQ" => header(Headers::Request, token)?,
         "RESP" | "RESPONSE_HEADER" => header(Headers::Response, token)?,
         "TRAILER" | "RESPONSE_TRAILER" => header(Headers::Trailers, token)?,
-        "START_TIME" => Op::Time { format: time(token)?, emit: false },
-        "EMIT_TIME" => Op::Time { format: time(token)?, emit: true },
-        "START_TIME_LOCAL" | "EMIT_TIME_LOCAL" => {
-            return Err("local time is not supported; START_TIME and EMIT_TIME print UTC".into());
-        }
+        "START_TIME" | "START_TIME_LOCAL" => Op::Time { format: time(token)?, emit: false },
+        "EMIT_TIME" | "EMIT_TIME_LOCAL" => Op::Time { format: time(token)?, emit: true },
         "RESPONSE_CODE_DETAILS" => match token.args {
             None => Op::Details { blanks: false },
             Some("ALLOW_WHITESPACES") => Op::Details { blanks: true },
@@ -40,6 +38,7 @@ pub(super) fn operator(token: &Token<'_>) -> Result<Op, String> {
         | "METADATA"
         | "FILTER_STATE"
         | "UPSTREAM_FILTER_STATE" => Op::Nothing,
+        name if is_unwritten(name) => Op::Nothing,
         name => match address(name, token.args)? {
             Some(op) => op,
             None => {
@@ -132,20 +131,6 @@ fn plain(name: &str) -> Option<Op> {
         "DOWNSTREAM_PEER_FINGERPRINT_256" => Op::Text(Text::Peer(Peer::Sha256)),
         "DOWNSTREAM_PEER_FINGERPRINT_1" => Op::Text(Text::Peer(Peer::Sha1)),
         "DOWNSTREAM_PEER_CERT" => Op::Text(Text::Peer(Peer::Certificate)),
-        "DOWNSTREAM_HANDSHAKE_DURATION"
-        | "ROUNDTRIP_DURATION"
-        | "DOWNSTREAM_LOCAL_CLOSE_REASON"
-        | "UPSTREAM_LOCAL_CLOSE_REASON"
-        | "UPSTREAM_DETECTED_CLOSE_TYPE"
-        | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1"
-        | "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256"
-        | "DOWNSTREAM_PEER_CHAIN_SERIALS"
-        | "DOWNSTREAM_PEER_CERT_V_START"
-        | "DOWNSTREAM_PEER_CERT_V_END"
-        | "TLS_JA3_FINGERPRINT"
-        | "TLS_JA4_FINGERPRINT"
-        | "UPSTREAM_TLS_SESSION_ID"
-        | "DOWNSTREAM_TLS_SESSION_ID" => Op::Nothing,
         _ => return None,
     })
 }

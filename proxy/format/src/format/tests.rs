@@ -138,12 +138,6 @@ fn what_is_wrong_is_named_with_its_place() {
             "expected START:END:PRECISION",
         ),
         ("%PATH(XX)%", 0, "%PATH(XX)%", "invalid PATH option \"XX\", only WQ and NQ are allowed"),
-        (
-            "%START_TIME_LOCAL%",
-            0,
-            "%START_TIME_LOCAL%",
-            "local time is not supported; START_TIME and EMIT_TIME print UTC",
-        ),
     ] {
         assert_eq!(refused(format), (at, token.to_owned(), why.to_owned()));
     }

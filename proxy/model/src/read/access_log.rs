@@ -111,9 +111,9 @@ fn text_format(at: &At<'_>, text: &str) -> Result<Format, Invalid> {
     if text.is_empty() {
         return Ok(Format::default());
     }
-    Format::parse(text).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
+    super::format::parse(text).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
 }
 
 fn json_format(at: &At<'_>, template: &Struct) -> Result<Format, Invalid> {
-    Format::json(&json(template)).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
+    super::format::parse_json(&json(template)).map_err(|error| at.refuse(Rule::BadFormat(error.to_string())))
 }

@@ -29,18 +29,38 @@ pub(crate) fn format(at: &At<'_>, message: &pb::SubstitutionFormatString) -> Res
     let (format, is_json) = match format {
         None => return Err(at.missing("format")),
         Some(Kind::TextFormat(written)) => {
-            (Format::parse(written).map_err(|e| bad(at.field("text_format"), e))?, false)
+            (parse(written).map_err(|e| bad(at.field("text_format"), e))?, false)
         }
         Some(Kind::TextFormatSource(source)) => {
             let at = at.field("text_format_source");
-            (Format::parse(&text(&at, source)?).map_err(|e| bad(at, e))?, false)
+            (parse(&text(&at, source)?).map_err(|e| bad(at, e))?, false)
         }
         Some(Kind::JsonFormat(object)) => {
-            (Format::json(&json(object)).map_err(|e| bad(at.field("json_format"), e))?, true)
+            (parse_json(&json(object)).map_err(|e| bad(at.field("json_format"), e))?, true)
         }
     };
     let format = if *omit_empty_values { format.omit_empty() } else { format };
     Ok(Read { format, is_json })
+}
+
+/// Compiles a text; says which of its operators print nothing.
+pub(crate) fn parse(text: &str) -> Result<Format, forebay_format::Invalid> {
+    tell_unwritten(text);
+    Format::parse(text)
+}
+
+/// The same of an object.
+pub(crate) fn parse_json(object: &Json) -> Result<Format, forebay_format::Invalid> {
+    tell_unwritten(&object.to_string());
+    Format::json(object)
+}
+
+fn tell_unwritten(format: &str) {
+    let names = forebay_format::unwritten(format);
+    if !names.is_empty() {
+        let operators = names.join(", ");
+        tracing::warn!(operators, "a format has operators that print `-` here, or UTC instead of local time");
+    }
 }
 
 /// An object in the order of its keys, as Envoy writes it.
