@@ -30,6 +30,19 @@ fn defaults_are_those_of_the_readme() {
 }
 
 #[test]
+fn every_option_has_a_variable_of_its_name() {
+    let cli = Cli::command();
+    let up = cli.find_subcommand("up").unwrap();
+    let options: Vec<_> =
+        up.get_arguments().filter_map(|option| Some((option.get_long()?, option.get_env()))).collect();
+    assert!(options.len() > 15, "{options:?}");
+    for (long, variable) in options.into_iter().filter(|(long, _)| *long != "help") {
+        let wanted = format!("FOREBAY_{}", long.replace('-', "_").to_uppercase());
+        assert_eq!(variable.and_then(|name| name.to_str()), Some(wanted.as_str()), "--{long}");
+    }
+}
+
+#[test]
 fn files_are_needed() {
     let error = up(&[]).unwrap_err().to_string();
     assert!(error.contains("FILES"), "{error}");
@@ -55,6 +68,9 @@ fn bad_values_are_named_with_what_would_be_good() {
     for (words, said) in [
         (&["a", "--image", "hello"][..], "IMAGE=COMMAND is needed"),
         (&["a", "--image", "=x"], "not the name of an image"),
+        (&["a", "--max-header-bytes", "0"], "0 is not between 1 and 8MiB"),
+        (&["a", "--max-header-bytes", "9MiB"], "9MiB is not between 1 and 8MiB"),
+        (&["a", "--max-headers", "0"], "0 is not in 1.."),
         (&["a", "--image", "x="], "command for the image x is empty"),
         (&["a", "--domain", "a..b"], "not a DNS label"),
         (&["a", "--domain=-a"], "not a DNS label"),

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::value::{self, Bytes, Domain, ImageCommand};
@@ -33,7 +34,7 @@ pub(crate) struct Up {
     pub state: Option<PathBuf>,
 
     /// Start empty: forget the revisions that the state directory remembers
-    #[arg(long, env = "FOREBAY_FRESH")]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "FOREBAY_FRESH")]
     pub fresh: bool,
 
     /// A domain under which services answer, as NAME.NAMESPACE.DOMAIN (repeatable; comma-separated in the variable)
@@ -55,7 +56,7 @@ pub(crate) struct Up {
     pub workers: Option<NonZeroUsize>,
 
     /// Put Knative's sidecar in front of each replica, as its pods have one: `forebay queue-proxy`
-    #[arg(long, env = "FOREBAY_QUEUE_PROXY")]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "FOREBAY_QUEUE_PROXY")]
     pub queue_proxy: bool,
 
     /// How log lines are written; text becomes a live table on a terminal
@@ -89,11 +90,11 @@ pub(crate) struct Limits {
     pub wait_timeout: Duration,
 
     /// Bytes of a request's line and headers together; beyond: 431
-    #[arg(long, value_name = "BYTES", default_value = "60KiB", env = "FOREBAY_MAX_HEADER_BYTES")]
+    #[arg(long, value_name = "BYTES", default_value = "60KiB", value_parser = value::header_bytes, env = "FOREBAY_MAX_HEADER_BYTES")]
     pub max_header_bytes: Bytes,
 
     /// Header fields of a request; beyond: 431
-    #[arg(long, value_name = "N", default_value_t = 100, env = "FOREBAY_MAX_HEADERS")]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), env = "FOREBAY_MAX_HEADERS")]
     pub max_headers: u32,
 
     /// How long a client may take to send a request's headers; beyond: 408

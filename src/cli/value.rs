@@ -98,6 +98,15 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// What a request's line and headers may take together: what the gateway itself takes of a listener, which it counts in KiB.
+pub(crate) fn header_bytes(text: &str) -> Result<Bytes, String> {
+    let bytes: Bytes = text.parse()?;
+    match bytes.0 {
+        1..=MAX_HEADER_BYTES => Ok(bytes),
+        _ => Err(format!("{bytes} is not between 1 and {}", Bytes(MAX_HEADER_BYTES))),
+    }
+}
+
 /// A time with units, as Go and Knative write it: 300ms, 90s, 1m30s.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     forebay_base::duration::parse_go(text.trim())
@@ -140,6 +149,9 @@ fn is_label(label: &str) -> bool {
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
+
+/// Envoy's bound of `max_request_headers_kb`, 8192, in bytes.
+const MAX_HEADER_BYTES: u64 = 8 << 20;
 
 /// A host name has at most 253 characters; service and namespace may take 63 each, with a dot after each.
 const MAX_DOMAIN: usize = 253 - 2 * 64;

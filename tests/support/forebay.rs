@@ -139,6 +139,12 @@ impl Setup {
         if !self.words.iter().any(|word| word.starts_with("--state")) {
             command.arg("--state").arg(self.state());
         }
+        // Only what the test sets.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("FOREBAY_") {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()

@@ -24,6 +24,7 @@ mod queue_proxy;
 mod replica_killed;
 mod restart;
 mod scale_to_zero;
+mod settings;
 mod split;
 mod streaming;
 mod waiting_room;

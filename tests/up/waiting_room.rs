@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::forebay::{Forebay, Setup};
-use crate::support::h1::Connection;
+use crate::support::h1::{Connection, Response};
 use crate::support::manifest::hello;
 use crate::support::until;
 
@@ -28,7 +28,7 @@ async fn a_full_room_refuses_and_says_what_when_and_why() {
     let seconds = refused.header("retry-after").expect("when to come back");
     assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
     assert!(refused.header("content-type").unwrap_or_default().contains("json"), "{refused:?}");
-    assert!(refused.json().to_string().contains("hello-00001"), "it names the revision: {}", refused.text());
+    tells(&refused, "too many requests wait for this revision");
     drop(waiting);
 }
 
@@ -53,8 +53,22 @@ async fn who_leaves_frees_the_place_at_once() {
 async fn who_waits_too_long_gets_a_504_that_names_the_clock() {
     let forebay = slow(&["--wait-timeout=1s"]).await;
     let answer = forebay.get(HOST, "/").await;
-    assert!(matches!(answer.status, 503 | 504), "{answer:?}");
-    assert!(answer.json().to_string().contains("hello-00001"), "it names the revision: {}", answer.text());
+    assert_eq!(answer.status, 504, "{answer:?}");
+    tells(&answer, "no replica became free in time");
+    let error = &answer.json()["error"];
+    assert_eq!(error["clock"], "waitTimeout", "{error}");
+    assert!(error["afterMs"].as_u64().is_some_and(|after| after >= 1_000), "{error}");
+}
+
+/// Revision and cause.
+#[track_caller]
+fn tells(answer: &Response, cause: &str) {
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (&error["revision"], &error["cause"]),
+        (&"default/hello-00001".into(), &cause.into()),
+        "{error}"
+    );
 }
 
 /// A forebay whose app does not listen for a minute.

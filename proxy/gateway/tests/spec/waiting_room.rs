@@ -63,7 +63,11 @@ fn too_long_a_wait_is_504() {
     let world = to(&[]).revision(Revision::new().number("wait_timeout_ms", 60.0)).start();
     let mut client = world.connect();
     for _ in 0..2 {
-        refused(&client.get("/"), 504, "no replica became free in time");
+        let response = client.get("/");
+        refused(&response, 504, "no replica became free in time");
+        let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(body["error"]["clock"], "waitTimeout");
+        assert!(body["error"]["afterMs"].as_u64().is_some_and(|after| after >= 60));
     }
     assert_eq!(world.load(), (0, 0));
 }
@@ -80,7 +84,7 @@ fn an_answer_that_does_not_begin_in_time_is_504() {
     assert_eq!((response.status, response.header("content-type")), (504, Some("application/json")));
 }
 
-/// The refusal names revision, cause and clock.
+/// The refusal names revision and cause.
 fn refused(response: &Response, status: u16, cause: &str) {
     assert_eq!((response.status, response.header("content-type")), (status, Some("application/json")));
     assert!(response.header("retry-after").is_some(), "{response:?}");
