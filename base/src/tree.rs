@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::ops::{Deref, DerefMut};
 
 /// Everything that a [`BTreeMap`] can do, with an [`insert`](Self::insert) that keeps its nodes full. Who inserts by
-/// [`entry`](BTreeMap::entry) calls [`pack`](Self::pack) after it.
+/// [`entry`](BTreeMap::entry) calls [`pack`](Self::pack) before or after it.
 #[derive(Debug, Clone)]
 pub struct Tree<K, V> {
     map: BTreeMap<K, V>,

@@ -72,6 +72,17 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_was_shared_is_the_next_one() {
+        let begun = long(|| {
+            let over = Instant::now() - LONG;
+            TURN.set(Some(Turn(over)));
+            share();
+            TURN.get().is_some_and(|turn| turn.0 > over)
+        });
+        assert!(begun);
+    }
+
+    #[test]
     fn only_long_work_shares_and_only_while_it_lasts() {
         share();
         assert!(TURN.get().is_none());

@@ -58,8 +58,15 @@ impl<T: PartialEq> Recent<T> {
 
     /// One `Arc` for equal values.
     pub(crate) fn one(&mut self, value: T) -> Arc<T> {
-        if let Some(known) = self.0.iter().filter_map(Weak::upgrade).find(|known| **known == value) {
-            return known;
+        let found = self.0.iter().position(|known| known.upgrade().is_some_and(|known| *known == value));
+        if let Some(at) = found
+            && let Some(known) = self.0.remove(at)
+        {
+            // What is used stays among them.
+            self.0.push_front(known);
+            if let Some(known) = self.0[0].upgrade() {
+                return known;
+            }
         }
         let value = Arc::new(value);
         self.0.truncate(Self::KINDS - 1);

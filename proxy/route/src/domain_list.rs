@@ -38,7 +38,7 @@ impl DomainList {
     }
 }
 
-/// In any case.
+/// In any case. A line break, which no host has that a request names, is left out.
 impl<D: AsRef<str>> FromIterator<D> for DomainList {
     fn from_iter<I: IntoIterator<Item = D>>(domains: I) -> Self {
         let mut all = String::new();

@@ -54,7 +54,8 @@ fn open<V: Rpc>(
 ) -> Opening<V::Response> {
     Box::pin(async move {
         let mut grpc = Grpc::new(channel).max_decoding_message_size(max_response);
-        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        // The status keeps what the error came from, for `describe`.
+        grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
         let codec = ProstCodec::<V::Request, V::Response>::default();
         grpc.streaming(Request::new(requests), PathAndQuery::from_static(V::METHOD), codec).await
     })

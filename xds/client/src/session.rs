@@ -68,8 +68,8 @@ pub(crate) async fn run<V: Rpc, S: Subscriber>(
         let (read, write) = (session.wire.backlog() < MAX_BACKLOG, session.wire.has_request(now));
         tokio::select! {
             event = link.next(read, write) => session.on(event, &mut link),
-            () = sleep_until(deadline) => session.expire(Instant::now()),
-            () = wakes.notified() => session.tick(Instant::now()),
+            () = sleep_until(deadline) => turn::long(|| session.expire(Instant::now())),
+            () = wakes.notified() => turn::long(|| session.tick(Instant::now())),
             () = &mut shutdown => break,
         }
     }

@@ -20,8 +20,9 @@ use tracing::{info, warn};
 const FULL: usize = 60 * 1024;
 /// What a buffer has room for: the last line is seldom longer than this leaves, and then the buffer grows.
 const ROOM: usize = 64 * 1024;
-/// Buffers in the queue: 1 MiB of lines. More would only delay the moment at which a dead disk is noticed.
-const QUEUE: usize = 16;
+/// Buffers in the queue: 4 MiB of lines at most. More would only delay the moment at which a dead disk is noticed; fewer would
+/// lose lines when workers hand over the last of many listeners at once.
+const QUEUE: usize = 64;
 /// How often one file's trouble is told at most.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 

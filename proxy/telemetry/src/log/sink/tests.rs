@@ -69,6 +69,20 @@ fn a_line_waits_in_the_buffer_until_flushed_and_says_so() {
 }
 
 #[test]
+fn the_last_lines_of_many_writers_at_once_are_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    let file = LogFile::open(&path).unwrap();
+    let mut writers: Vec<LogWriter> = (0..QUEUE as u16).map(|_| file.writer(lines())).collect();
+    for writer in &mut writers {
+        writer.log(&Numbered(1));
+    }
+    writers.iter_mut().for_each(LogWriter::flush);
+    assert!(file.flush(PATIENCE));
+    assert_eq!((file.lost(), fs::read_to_string(&path).unwrap().lines().count()), (0, QUEUE));
+}
+
+#[test]
 fn appends_and_reopens_for_rotation() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("access.log");
