@@ -204,7 +204,7 @@ def one_by_one(chain, times: int) -> dict:
 
 
 def spread(times: list[float]) -> dict[str, float]:
-    at = lambda share: times[min(len(times) - 1, int(len(times) * share))]
+    at = lambda share: times[max(0, math.ceil(len(times) * share) - 1)]
     return {"p50_ms": statistics.median(times), "p90_ms": at(0.9), "p99_ms": at(0.99), "slowest_ms": times[-1]}
 
 

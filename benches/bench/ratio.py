@@ -1,5 +1,6 @@
 """What one sample costs, and how many times another's: the arithmetic of results. Knows their shape and nothing else."""
 
+import math
 import statistics
 
 
@@ -15,3 +16,8 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[float]:
 
 def middle(samples: list[dict], key) -> float:
     return statistics.median(key(sample) for sample in samples)
+
+
+def rank(values: list[float], share: float) -> float:
+    """The least of them that so many of all are not above (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]

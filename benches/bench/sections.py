@@ -16,6 +16,7 @@ from .machine import Unable
 from .own import own_changes
 from .one_sidecar import one_sidecar
 from .peers import FOREBAY, ROOT, Envoy, Forebay, Haproxy, Nginx, Scene
+from .ratio import rank
 from .snapshot import snapshot
 from .walkthrough import walkthrough
 
@@ -80,14 +81,11 @@ def cold_start(starts: int) -> dict:
         "| from → to the first byte | median | p99 | most |\n|---|---|---|---|\n"
         f"| the app listens (the data plane's share) | {_spread(shares)} |\n| the request is sent | {_spread(wholes)} |"
     )
-    tail = sorted(shares)[min(starts - 1, int(starts * 0.99))]
-    return {"title": f"Cold start, {starts} starts of `forebay up`", "text": text, "figures": {"share, median ms": statistics.median(shares), "share, p99 ms": tail}}
+    return {"title": f"Cold start, {starts} starts of `forebay up`", "text": text, "figures": {"share, median ms": statistics.median(shares), "share, p99 ms": rank(shares, 0.99)}}
 
 
 def _spread(values: list[float]) -> str:
-    values = sorted(values)
-    tail = values[min(len(values) - 1, int(len(values) * 0.99))]
-    return f"{statistics.median(values):.1f} ms | {tail:.1f} ms | {values[-1]:.1f} ms"
+    return f"{statistics.median(values):.1f} ms | {rank(values, 0.99):.1f} ms | {max(values):.1f} ms"
 
 
 def services_at_zero(*counts: int) -> dict:

@@ -22,7 +22,9 @@ from .peers import FOREBAY, LOAD, envoy_binary
 PATIENCE = 60.0
 # Seconds between two requests.
 PAUSE = 0.000_5
-# Seconds before a push holds in which its longest request is looked for, at most: it comes and is read in them.
+# Seconds before a push has arrived from which on its longest request is looked for, until it holds: it comes in them.
+BEFORE = 0.05
+# Seconds of a window without a push.
 WINDOW = 0.1
 
 
@@ -46,8 +48,8 @@ def snapshot(hosts: int, pushes: int) -> dict:
     words = (
         f"{WORKERS} workers and all else of the gateway on one processor, {pushes} pushes. A push is another order of all hosts and one host changed; it "
         "holds when a connection that asks twice a millisecond is answered by it, and has arrived when its last bytes are in the "
-        f"gateway's socket. The requests are that connection's, and a window is the last {WINDOW * 1e3:.0f} ms before a push holds, or as long "
-        "without a push; what is longest in one without pushes is this machine's own. In the last column the control plane is given what it has."
+        f"gateway's socket. The requests are that connection's, and a window is from {BEFORE * 1e3:.0f} ms before a push has arrived until it "
+        f"holds, or {WINDOW * 1e3:.0f} ms without a push; what is longest in one without pushes is this machine's own. In the last column the control plane is given what it has."
     )
     figures = {}
     if "forebay" in found:
@@ -98,16 +100,17 @@ class Arrangement:
         time.sleep(2)
         rest, given, taken, quiet, busy = self._mib(), [], [], [], []
         with first_on_its_processor():
-            for _ in range(4 * pushes):
+            for _ in range(pushes):
                 quiet.append(longest(self._for(WINDOW)))
             spent = sum(machine.cpu([self.gateway.pid]))
             for number in range(1, pushes + 1):
                 self._tell("push")
                 times, held = self._until(str(number))
-                busy.append(longest(times))
                 given.append((held - self._said()["at_us"] / 1e6) * 1e3)
                 self._tell("arrived")
-                taken.append((held - self._said()["arrived_us"] / 1e6) * 1e3)
+                arrived = self._said()["arrived_us"] / 1e6
+                taken.append((held - arrived) * 1e3)
+                busy.append(longest(times, arrived - BEFORE))
                 time.sleep(0.2)
             spent = sum(machine.cpu([self.gateway.pid])) - spent
         # The count of what was sent is that of the control plane's store; it is asked twice, so that the push before is in it.
@@ -133,7 +136,7 @@ class Arrangement:
         """The requests, each with when it began and how many milliseconds it took, and when that answer came."""
         end, asked = time.monotonic() + PATIENCE, []
         while time.monotonic() < end:
-            began = time.monotonic()
+            began = time.time()
             text, taken = self.ask()
             asked.append((began, taken))
             if text == wanted:
@@ -142,8 +145,8 @@ class Arrangement:
         raise Unable(f"push {wanted} was not obeyed within {PATIENCE:.0f} s")
 
     def _for(self, seconds: float) -> list:
-        end, asked = time.monotonic() + seconds, []
-        while (began := time.monotonic()) < end:
+        end, asked = time.time() + seconds, []
+        while (began := time.time()) < end:
             asked.append((began, self.ask()[1]))
             time.sleep(PAUSE)
         return asked
@@ -183,7 +186,6 @@ def first_on_its_processor():
         os.sched_setaffinity(0, before)
 
 
-def longest(asked: list) -> float:
-    """Of the last window."""
-    since = asked[-1][0] - WINDOW
-    return max(taken for began, taken in asked if began >= since)
+def longest(asked: list, since: float = 0.0) -> float:
+    """Of those that ended after a moment."""
+    return max(taken for began, taken in asked if began + taken / 1e3 >= since)

@@ -81,7 +81,8 @@ async fn measure(
     }
     taken.sort_unstable();
     let at = |share: f64| {
-        taken.get((taken.len() as f64 * share) as usize).or(taken.last()).map_or(0, Duration::as_micros)
+        let rank = (taken.len() as f64 * share).ceil() as usize;
+        taken.get(rank.saturating_sub(1)).map_or(0, Duration::as_micros)
     };
     let traffic = world.traffic();
     let each = |after: u64, before: u64| (after - before) as f64 / times.max(1) as f64;

@@ -15,8 +15,10 @@ pub(crate) async fn run(load: Load, rate: u64) -> Result<String, Failure> {
     let seconds = load.seconds;
     let (mut taken, failed) = times(load, rate).await?;
     taken.sort_unstable();
-    let at =
-        |share: f64| taken.get((taken.len() as f64 * share) as usize).or(taken.last()).copied().unwrap_or(0);
+    let at = |share: f64| {
+        let rank = (taken.len() as f64 * share).ceil() as usize;
+        taken.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+    };
     Ok(format!(
         "{{\"requests\": {}, \"failed\": {failed}, \"seconds\": {seconds}, \"p50_us\": {}, \"p99_us\": {}, \"p999_us\": {}, \"max_us\": {}}}",
         taken.len(),
