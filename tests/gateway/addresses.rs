@@ -86,7 +86,9 @@ async fn a_listener_that_moves_to_an_address_that_is_taken_stays_where_it_was() 
     drop(taken);
     answers(at).await;
     refuses(before).await;
-    drop(gateway);
+    let stats = gateway.admin("GET", "/stats?filter=^listener").await;
+    let of = |at: SocketAddr| stats.text().contains(&format!("_{}.", at.port()));
+    assert!(of(at) && !of(before), "statistics go with their address:\n{}", stats.text());
 }
 
 #[tokio::test]

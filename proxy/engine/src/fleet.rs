@@ -2,7 +2,7 @@
 
 mod sockets;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 pub use self::sockets::Bound;
-use self::sockets::{Changed, Sockets};
+use self::sockets::Sockets;
 use crate::report::Report;
 use crate::spans::{SpanCounts, Spans};
 use crate::worker::{Parts, Worker};
@@ -136,12 +136,12 @@ impl Fleet {
     /// Makes `update` what every request from now on is routed by. Listeners whose addresses cannot be bound are left out
     /// and named; the rest of the update holds. They may be [tried again](Fleet::try_again).
     pub fn publish(&self, update: Update) -> Vec<(Arc<str>, BindError)> {
-        let Changed { opened, failed, gone } = self.sockets().change(&update.listeners, self.mail.len());
-        let update = self.tell(update, opened);
+        let changed = self.sockets().change(&update.listeners, self.mail.len());
+        let update = self.tell(update, changed.opened);
         update.open_gates();
-        gone.iter().for_each(|address| self.registry.remove_listener(&address.to_string()));
+        self.forget_listeners(&changed.gone);
         self.forget_clusters(&update);
-        failed
+        changed.failed
     }
 
     /// Whether there are listeners that could not be opened.
@@ -151,14 +151,15 @@ impl Fleet {
 
     /// Tries to open the listeners that could not be opened: who had their addresses may be gone. Which are open now.
     pub fn try_again(&self) -> Vec<Arc<str>> {
-        let (listeners, opened) = self.sockets().try_again(self.mail.len());
+        let (listeners, changed) = self.sockets().try_again(self.mail.len());
         if listeners.is_empty() {
             return Vec::new();
         }
         let names = listeners.iter().map(|(name, _)| name.clone()).collect();
         let mut update = Update::default();
         update.listeners = listeners;
-        self.tell(update, opened);
+        self.tell(update, changed.opened);
+        self.forget_listeners(&changed.gone);
         names
     }
 
@@ -177,6 +178,11 @@ impl Fleet {
 
     fn sockets(&self) -> MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Statistics of addresses that are not listened on any more go with them.
+    fn forget_listeners(&self, gone: &[SocketAddr]) {
+        gone.iter().for_each(|address| self.registry.remove_listener(&address.to_string()));
     }
 
     /// Statistics of clusters that went go with them.

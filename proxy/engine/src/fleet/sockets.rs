@@ -85,8 +85,8 @@ impl Sockets {
         changed
     }
 
-    /// Tries those again that could not be opened; which of them are open now.
-    pub(super) fn try_again(&mut self, workers: usize) -> (Listeners, Opened) {
+    /// Tries those again that could not be opened; which of them are open now, and what that came to.
+    pub(super) fn try_again(&mut self, workers: usize) -> (Listeners, Changed) {
         let opened = (0..workers).map(|_| Vec::new()).collect();
         let mut changed = Changed { opened, failed: Vec::new(), gone: Vec::new() };
         let mut late = Vec::new();
@@ -99,7 +99,7 @@ impl Sockets {
                 late.push((name, Some(listener)));
             }
         }
-        (late, changed.opened)
+        (late, changed)
     }
 
     /// Whether there are some to try again.
